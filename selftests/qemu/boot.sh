@@ -1,0 +1,173 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Boots a kernel with the module and the selftests, runs them one after
+# another, and prints their TAP lines, each with the name of its program.
+# After each the whole kernel log must be clean, and the module must unload.
+# If the kernel dies, the next program gets a new machine.
+#
+# usage: boot.sh VERSION TESTS-DIRECTORY NAME...
+# In the environment: MODULE (pshare.ko), TOOL (the command pshare), CPUS, MEM
+# (MiB), SECONDS_EACH (for one program).
+set -eu
+# shellcheck source-path=SCRIPTDIR source=common.sh
+. "$(dirname "$0")/common.sh"
+
+usage="usage: boot.sh VERSION TESTS-DIRECTORY NAME..."
+version=${1:?$usage} tests_dir=${2:?$usage}
+shift 2
+[ $# -gt 0 ] || die "no tests are named"
+programs=("$@")
+seconds=${SECONDS_EACH:-300}
+work=$build/qemu/$version-selftests${BOOT_NAME:+-$BOOT_NAME}
+results=0 failures=0 dirty=0
+
+# The modules of the kernel that the tests ask for, besides what this needs.
+modules_wanted() {
+	local list=$top/selftests/modules.list
+	echo zram brd loop
+	[ ! -e "$list" ] || sed 's/#.*//' "$list"
+}
+
+make_initramfs() {
+	local root=$work/root name
+	rm -rf "$work"
+	mkdir -p "$root/tests"
+	add_busybox "$root"
+	# shellcheck disable=SC2046 # a list of words
+	add_modules "$version" "$root" $(modules_wanted)
+	[ -z "${MODULE-}" ] || cp "$MODULE" "$root/"
+	[ ! -x "${TOOL-}" ] || add_program "$root" "$TOOL" /bin/pshare
+	for name in "${programs[@]}"; do
+		add_program "$root" "$tests_dir/$name" "/tests/$name"
+	done
+	# Programs may bring more files along, below files/ of their directory.
+	[ ! -d "$tests_dir/files" ] || cp -r "$tests_dir/files/." "$root/"
+	cp "$qemu_dir/init.sh" "$root/init"
+	chmod +x "$root/init"
+	pack "$root" "$work/init.cpio"
+}
+
+# result ok|"not ok" TEXT
+result() {
+	results=$((results + 1))
+	[ "$1" = ok ] || case $2 in *'# TODO'*) ;; *) failures=$((failures + 1)) ;; esac
+	echo "$1 $results $2"
+}
+
+# One program's output, a line at a time.
+take_line() {
+	local name=$1 line=$2
+	case $line in
+	"TAP version"*) ;;
+	1..[0-9]*) planned=$((planned + ${line#1..})) ;;
+	"ok "* | "not ok "*)
+		seen=$((seen + 1))
+		[[ $line =~ ^(ok|not ok)" "*[0-9]*" "*-?" "*(.*)$ ]]
+		result "${BASH_REMATCH[1]}" "$name: ${BASH_REMATCH[2]}"
+		;;
+	*) echo "# $name: ${line#\# }" ;;
+	esac
+}
+
+# What the kernel said while the program ran, judged.  The console is a file
+# that QEMU writes: the marker of the end is in it when the program has ended.
+judge_log() {
+	local name=$1
+	tr -d '\r' <"$work/console" | sed -n "/selftest: begin $name\$/,\$p" >"$work/$name.log"
+	if "$qemu_dir/kernlog.sh" "$work/$name.log" >"$work/complaints"; then
+		result ok "$name: the kernel log is clean"
+	else
+		sed 's/^/# /' "$work/complaints"
+		dirty=1
+		result "not ok" "$name: the kernel log is clean"
+	fi
+}
+
+finish_program() {
+	local name=$1 status=$2
+	if [ "$planned" -ne "$seen" ] || [ "$seen" -eq 0 ]; then
+		result "not ok" "$name: ran to its end ($seen results of $planned, exit status $status)"
+	elif [ "$status" = 99 ]; then
+		result "not ok" "$name: the module can be unloaded afterwards"
+	elif [ "$status" != 0 ] && [ "$status" != 4 ] && [ "$failed_before" -eq "$failures" ]; then
+		result "not ok" "$name: exit status $status"
+	fi
+	judge_log "$name"
+}
+
+# Boots one machine for the programs named; sets remaining to those that it
+# did not come to.
+run_machine() {
+	local line current='' list in_log=0
+	list=$(IFS=, && echo "$*")
+	remaining=("$@")
+	rm -f "$work/console" "$work/boot.log"
+	# The deadline of the whole machine; each line must come in time as well.
+	coproc machine {
+		timeout -k 5 $((60 + $# * (seconds + 20))) bash -c \
+			". '$qemu_dir/common.sh'; qemu '$version' '${CPUS:-2}' '${MEM:-1536}' \
+			'$work/init.cpio' '$work/console' 'pshare.tests=$list pshare.seconds=$seconds'" \
+			2>"$work/qemu.err"
+	}
+	# shellcheck disable=SC2154 # coproc sets it
+	local pid=$machine_PID fd=${machine[0]}
+	while IFS= read -r -t $((seconds + 30)) -u "$fd" line; do
+		line=${line%$'\r'}
+		case $line in
+		@boot-log) in_log=1 ;;
+		@boot-log-end) in_log=0 ;;
+		"@begin "*)
+			current=${line#@begin } planned=0 seen=0 failed_before=$failures
+			;;
+		"@end "*)
+			finish_program "$current" "${line##* }"
+			current=
+			remaining=("${remaining[@]:1}")
+			;;
+		@done) break ;;
+		*)
+			if [ "$in_log" -eq 1 ]; then
+				echo "$line" >>"$work/boot.log"
+			elif [ -n "$current" ]; then
+				take_line "$current" "$line"
+			fi
+			;;
+		esac
+	done
+	# On the way down the kernel may have more to say; wait for QEMU itself.
+	[ "$line" = @done ] || kill "$pid" 2>/dev/null || true
+	wait "$pid" 2>/dev/null || true
+	if [ -n "$current" ]; then
+		result "not ok" "$current: ran to its end (the machine died, or said nothing for long)"
+		judge_log "$current"
+		remaining=("${remaining[@]:1}")
+		return 0
+	fi
+	if [ ${#remaining[@]} -eq $# ]; then
+		sed 's/^/# qemu: /' "$work/qemu.err"
+		[ ! -e "$work/console" ] || tail -n 30 "$work/console" | sed 's/^/# console: /'
+		result "not ok" "kernel $version boots"
+		return 1
+	fi
+}
+
+make_initramfs
+echo "TAP version 13"
+remaining=("${programs[@]}") first=1
+while [ ${#remaining[@]} -gt 0 ]; do
+	run_machine "${remaining[@]}" || break
+	if [ "$first" -eq 1 ]; then
+		first=0
+		if ! "$qemu_dir/kernlog.sh" "$work/boot.log" | sed 's/^/# /'; then
+			result "not ok" "kernel $version: the log is clean at the start"
+		fi
+	fi
+	# Between the programs, and on the way down, somebody may have complained too.
+	if [ "$dirty" -eq 0 ] && ! "$qemu_dir/kernlog.sh" "$work/console" >"$work/complaints"; then
+		sed "s/^/# /" "$work/complaints"
+		result "not ok" "kernel $version: the log is clean to the end"
+	fi
+done
+echo "1..$results"
+[ "$failures" -eq 0 ]

@@ -1,0 +1,105 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the scripts that boot kernels share.  Sourced, not run.
+
+# shellcheck disable=SC2034 # for those who source this
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+qemu_dir=$top/selftests/qemu
+build=${BUILD:-$top/build}
+
+die() {
+	echo "${0##*/}: $*" >&2
+	exit 1
+}
+
+# The directory that kernel.sh made for a kernel version (6.1).
+kernel_dir() {
+	echo "$build/kernels/$1"
+}
+
+# Run a command quietly: its output is shown only if it fails.
+quietly() {
+	local log status=0
+	log=$(mktemp)
+	"$@" >"$log" 2>&1 </dev/null || status=$?
+	[ "$status" -eq 0 ] || cat "$log" >&2
+	rm -f "$log"
+	return "$status"
+}
+
+# add_modules VERSION ROOT NAME...: copy kernel modules, and those that they
+# stand on, into the file tree ROOT, ready for modprobe.
+add_modules() {
+	local dir release root=$2 path
+	dir=$(kernel_dir "$1")
+	release=$(<"$dir/release")
+	shift 2
+	mkdir -p "$root/lib/modules/$release"
+	cp "$dir/root/lib/modules/$release/"modules.{builtin,builtin.modinfo,order} \
+		"$root/lib/modules/$release/"
+	# Built-in ones print "builtin NAME", and are there already.
+	for path in $(PATH=$PATH:/sbin:/usr/sbin modprobe -d "$dir/root" -S "$release" \
+			-C /dev/null --show-depends -a "$@" | sed -n 's/^insmod //p' | sort -u); do
+		path=${path#"$dir/root"}
+		mkdir -p "$root${path%/*}"
+		cp "$dir/root$path" "$root$path"
+	done
+	PATH=$PATH:/sbin:/usr/sbin depmod -b "$root" "$release"
+}
+
+# add_busybox ROOT: busybox with a link for each of its commands, and the
+# directories that an init mounts things on.
+add_busybox() {
+	local name
+	mkdir -p "$1"/{bin,dev,proc,sys,tmp,run,mnt,etc,root}
+	cp "$(command -v busybox)" "$1/bin/busybox"
+	for name in $("$1/bin/busybox" --list); do
+		[ "$name" = busybox ] || ln -sf busybox "$1/bin/$name"
+	done
+	ln -sfn bin "$1/sbin"
+}
+
+# add_program ROOT FILE PATH: a program, to PATH below ROOT, with the shared
+# libraries it needs.  What was there (a link to busybox, say) is replaced.
+add_program() {
+	local lib
+	mkdir -p "$1${3%/*}"
+	rm -f "$1$3"
+	cp "$2" "$1$3"
+	for lib in $(ldd "$2" 2>/dev/null | grep -o '/[^ ]*'); do
+		mkdir -p "$1${lib%/*}"
+		[ -e "$1$lib" ] || cp -L "$lib" "$1$lib"
+	done
+}
+
+# pack ROOT FILE: the initramfs.  Not compressed: the emulated CPU is the slow part.
+pack() {
+	(cd "$1" && find . | cpio --quiet -o -H newc -R 0:0) >"$2.tmp"
+	mv "$2.tmp" "$2"
+}
+
+# The frequency of the time stamp counter, which the emulated CPU shares, so
+# that the kernel need not measure it on a busy machine.
+tsc_khz() {
+	if [ ! -x "$build/qemu/tsckhz" ]; then
+		mkdir -p "$build/qemu"
+		"${CC:-cc}" -O2 -o "$build/qemu/tsckhz" "$qemu_dir/tsckhz.c"
+	fi
+	"$build/qemu/tsckhz"
+}
+
+# qemu VERSION CPUS MIB INITRAMFS CONSOLE APPEND: boots; what the machine says
+# on its second serial line goes to stdout, the kernel's console to CONSOLE.
+# mem-merge=off: this machine's own ksmd is none of our business.
+qemu() {
+	local dir
+	dir=$(kernel_dir "$1")
+	exec qemu-system-x86_64 -M q35,mem-merge=off -cpu max,la57=off -m "$3" -smp "$2" \
+		-accel tcg,thread=multi -nodefaults -no-user-config -display none \
+		-no-reboot -serial "file:$5" -serial stdio \
+		-kernel "$dir/vmlinux.elf" -initrd "$4" -append "console=ttyS0 panic=-1 \
+mitigations=off no_timer_check tsc=reliable tsc_early_khz=$(tsc_khz) cryptomgr.notests numa=off \
+init_on_alloc=0 rcupdate.rcu_expedited=1 rcupdate.rcu_cpu_stall_timeout=60 printk.time=1 quiet $6" \
+		</dev/null
+}

@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Builds the module for a kernel version, apart from the source tree, so that
+# builds for several kernels and for several purposes do not meet.
+#
+# usage: module.sh VERSION DIRECTORY [SOURCE...] [-- MAKE-ARGUMENT...]
+# Without SOURCE: pshare.  The result is in DIRECTORY.
+set -eu
+# shellcheck source-path=SCRIPTDIR source=common.sh
+. "$(dirname "$0")/common.sh"
+
+version=${1:?usage: module.sh VERSION DIRECTORY [SOURCE...] [-- MAKE-ARGUMENT...]}
+out=${2:?usage: module.sh VERSION DIRECTORY [SOURCE...] [-- MAKE-ARGUMENT...]}
+shift 2
+sources=()
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+	sources+=("$1")
+	shift
+done
+[ $# -eq 0 ] || shift
+[ ${#sources[@]} -gt 0 ] || sources=("$top/Kbuild" "$top/module")
+
+mkdir -p "$out"
+# What was deleted from the source must not live on here; times are kept, so
+# that what did not change is not built again.
+for source in "${sources[@]}"; do
+	[ ! -d "$source" ] || (cd "$out" && find "${source##*/}" -name '*.[ch]' 2>/dev/null) |
+		while read -r file; do
+			[ -e "${source%/*}/$file" ] || rm -f "$out/$file"
+		done
+done
+find "${sources[@]}" \( -name '*.[ch]' -o -name Kbuild -o -name '*.mk' \) -print |
+	while read -r file; do
+		for source in "${sources[@]}"; do
+			case $file in "$source" | "$source"/*) break ;; esac
+		done
+		target=$out/${file#"${source%/*}/"}
+		mkdir -p "${target%/*}"
+		cmp -s "$file" "$target" || cp -p "$file" "$target"
+	done
+exec make -C "$(kernel_dir "$version")/headers" M="$out" -j"$(nproc)" "$@" modules
