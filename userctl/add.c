@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+/* pshare add */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <json-c/json.h>
+#include <pshare.h>
+
+#include "cli.h"
+#include "device.h"
+#include "errors.h"
+#include "knobs.h"
+#include "process.h"
+#include "report.h"
+
+/* Return: 0 or an errno, and in @op what it belongs to. */
+static int register_process(int fd, pid_t pid, const struct args *args, __u64 *id, enum op *op)
+{
+	struct pshare_add add = { .size = sizeof(add) };
+	int pidfd, err;
+
+	*op = OP_PIDFD;
+	err = process_open(pid, &pidfd);
+	if (err)
+		return err;
+
+	add.pidfd = pidfd;
+	if (args->given & OPT_BIT(OPT_RANGE)) {
+		add.flags |= PSHARE_ADD_RANGE;
+		add.start = args->start;
+		add.end = args->end;
+	}
+	if (args->given & OPT_BIT(OPT_GROUP)) {
+		add.flags |= PSHARE_ADD_GROUP;
+		strncpy(add.group, args->group, sizeof(add.group) - 1);
+	}
+	*op = OP_ADD;
+	err = device_call(fd, PSHARE_IOC_ADD, &add);
+	close(pidfd);
+	*id = add.id;
+	return err;
+}
+
+/* A new entry of the array of results, with what is known before the call. */
+static struct json_object *result(struct json_object *array, pid_t pid, const char *comm,
+				  const struct args *args)
+{
+	struct json_object *obj = json_object_new_object();
+
+	json_object_array_add(array, obj);
+	json_object_object_add(obj, "pid", json_object_new_int(pid));
+	json_add_string(obj, "comm", comm);
+	json_add_string(obj, "group", args->group ? args->group : "");
+	return obj;
+}
+
+static void say_added(__u64 id, pid_t pid, const char *comm, const struct args *args)
+{
+	printf("region %llu: process %d (%s), ", id, (int)pid, comm);
+	if (args->given & OPT_BIT(OPT_RANGE))
+		printf("%llx-%llx, ", args->start, args->end);
+	if (args->group)
+		printf("group %s\n", args->group);
+	else
+		printf("no group: shares only within itself\n");
+}
+
+/*
+ * One process.  With @vm it is one of many that were found, and then it is no
+ * failure that it is registered already, or that it has exited meanwhile.
+ */
+static int add_one(int fd, pid_t pid, bool vm, const struct args *args, struct json_object *array)
+{
+	struct json_object *obj = NULL;
+	char comm[COMM_SIZE];
+	__u64 id = 0;
+	enum op op;
+	int err, rc = RC_OK;
+
+	process_comm(pid, comm);
+	err = register_process(fd, pid, args, &id, &op);
+	if (vm && err == ESRCH)
+		return RC_OK;
+	if (array) {
+		obj = result(array, pid, comm, args);
+		json_add_bool(obj, "added", !err);
+	}
+	if (!err && obj)
+		json_add_u64(obj, "id", id);
+	else if (!err)
+		say_added(id, pid, comm, args);
+	else if (vm && err == EEXIST && obj)
+		json_add_bool(obj, "already", true);
+	else if (vm && err == EEXIST)
+		printf("process %d (%s): registered already, left as it is\n", (int)pid, comm);
+	else
+		rc = fail(op, err, "process %d", (int)pid);
+	if (rc && obj)
+		json_object_object_add(obj, "error", report_last_error());
+	return rc;
+}
+
+static int add_vms(int fd, const struct args *args, struct json_object *array)
+{
+	int err, rc, first = RC_OK;
+	size_t nr, i;
+	pid_t *pids;
+
+	err = process_find_vms(&pids, &nr);
+	if (err)
+		first = fail(OP_PROC, err, "/proc");
+	else if (!nr)
+		first = report_failure(&(struct failure){ .rc = RC_NOT_FOUND,
+			.why = "no process has a KVM virtual machine open",
+			.advice = "start the guests first, with KVM; for other processes use "
+				  "'pshare add --pid PID'" });
+	for (i = 0; i < nr; i++) {
+		rc = add_one(fd, pids[i], true, args, array);
+		if (!first)
+			first = rc;
+		if (rc == RC_ABSENT || rc == RC_DENIED)
+			break;	/* it would be the same for the others */
+	}
+	free(pids);
+	return first;
+}
+
+int cmd_add(const struct args *args)
+{
+	bool vms = args->given & OPT_BIT(OPT_VMS);
+	struct json_object *array = NULL;
+	int fd, rc;
+
+	rc = device_open(&fd);
+	if (rc)
+		return rc;
+	if (report_is_json())
+		array = json_add_array(report_doc(), "regions");
+	if (vms)
+		rc = add_vms(fd, args, array);
+	else
+		rc = add_one(fd, args->pid, false, args, array);
+	close(fd);
+
+	if (!rc && vms && !args->group)
+		report_note("without --group each virtual machine shares only within itself");
+	if (!rc && knob_number("run") != 1)
+		report_note("the scanner is stopped: 'pshare set run 1' starts it, "
+			    "'pshare scan' does some passes now");
+	return rc;
+}
