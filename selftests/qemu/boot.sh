@@ -9,7 +9,7 @@
 # usage: boot.sh VERSION TESTS-DIRECTORY NAME...
 # In the environment: MODULE (pshare.ko), TOOL (the command pshare), CPUS, MEM
 # (MiB), SECONDS_EACH (for one program).
-set -eu
+set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "$0")/common.sh"
 
@@ -20,7 +20,7 @@ shift 2
 programs=("$@")
 seconds=${SECONDS_EACH:-300}
 work=$build/qemu/$version-selftests${BOOT_NAME:+-$BOOT_NAME}
-results=0 failures=0 dirty=0
+results=0 failures=0 dirty=0 pid=''
 
 # The modules of the kernel that the tests ask for, besides what this needs.
 modules_wanted() {
@@ -99,19 +99,19 @@ finish_program() {
 # Boots one machine for the programs named; sets remaining to those that it
 # did not come to.
 run_machine() {
-	local line current='' list in_log=0
+	local line current='' list in_log=0 fd
 	list=$(IFS=, && echo "$*")
 	remaining=("$@")
 	rm -f "$work/console" "$work/boot.log"
 	# The deadline of the whole machine; each line must come in time as well.
 	coproc machine {
-		timeout -k 5 $((60 + $# * (seconds + 20))) bash -c \
+		exec timeout -k 5 $((60 + $# * (seconds + 20))) bash -c \
 			". '$qemu_dir/common.sh'; qemu '$version' '${CPUS:-2}' '${MEM:-1536}' \
 			'$work/init.cpio' '$work/console' 'pshare.tests=$list pshare.seconds=$seconds'" \
 			2>"$work/qemu.err"
 	}
 	# shellcheck disable=SC2154 # coproc sets it
-	local pid=$machine_PID fd=${machine[0]}
+	pid=$machine_PID fd=${machine[0]}
 	while IFS= read -r -t $((seconds + 30)) -u "$fd" line; do
 		line=${line%$'\r'}
 		case $line in
@@ -138,6 +138,7 @@ run_machine() {
 	# On the way down the kernel may have more to say; wait for QEMU itself.
 	[ "$line" = @done ] || kill "$pid" 2>/dev/null || true
 	wait "$pid" 2>/dev/null || true
+	pid=''
 	if [ -n "$current" ]; then
 		result "not ok" "$current: ran to its end (the machine died, or said nothing for long)"
 		judge_log "$current"
@@ -151,6 +152,10 @@ run_machine() {
 		return 1
 	fi
 }
+
+# No machine outlives this script.
+trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null' EXIT
+trap 'exit 130' INT TERM
 
 make_initramfs
 echo "TAP version 13"

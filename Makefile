@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# pshare: builds, tests and demonstrates.  The module itself is in Kbuild.
+
+# The kernel that `make modules` builds for: the running one, if its headers
+# are there, else the newest of this version that has headers here.
+KERNELS ?= 6.1
+KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
+	$(shell ls -d /lib/modules/$(firstword $(KERNELS)).*-amd64/build 2>/dev/null | sort -rV))
+TESTS ?=
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+export KERNELS TESTS
+
+PARTS := unit static tool harness selftests guests
+
+all: modules tool
+
+help:
+	@echo 'Build, for the kernel of KDIR ($(KDIR)):'
+	@echo '  all              the module and the command (the default)'
+	@echo '  modules          the module, pshare.ko'
+	@echo '  tool             the command, build/userctl/pshare'
+	@echo '  install          the command, its manual and completion (PREFIX, DESTDIR)'
+	@echo '  modules_install  the module, for modprobe'
+	@echo '  clean            removes all that was built, and what was downloaded'
+	@echo
+	@echo 'Test; installs the packages it needs, boots kernels in QEMU, touches nothing else here:'
+	@echo '  check            everything below; KERNELS="6.1" chooses the kernels'
+	@echo '  unit             parts of the module in user space'
+	@echo '  static           compiler warnings, sparse, checkpatch, rules of the house, scripts'
+	@echo '  tool-check       the command, in user space'
+	@echo '  harness          whether the test harness notices failures'
+	@echo '  selftests        programs in a booted kernel; TESTS="share thp" chooses some'
+	@echo '  guests           two real guests under KVM, beside mainline ksmd'
+	@echo '  demo             the guests, to watch; writes build/demo.json'
+
+modules:
+	@[ -n "$(KDIR)" ] || { echo 'No kernel headers: install linux-headers-amd64, or set KDIR' >&2; exit 1; }
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+modules_install:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
+	depmod -a
+
+tool:
+	$(MAKE) -C userctl OUT=$(CURDIR)/build/userctl
+
+install: tool
+	$(MAKE) -C userctl install OUT=$(CURDIR)/build/userctl PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+
+# With TESTS only these programs are run.
+check:
+	@selftests/check.sh $(if $(TESTS),selftests,$(PARTS))
+
+unit static harness selftests guests:
+	@selftests/check.sh $@
+
+tool-check:
+	@selftests/check.sh tool
+
+demo:
+	@selftests/qemu/demo.sh $(firstword $(KERNELS))
+
+# kbuild's own clean needs headers; what it would remove is known.
+clean:
+	rm -rf build pshare.ko pshare.o pshare.mod pshare.mod.c pshare.mod.o modules.order Module.symvers
+	rm -f .pshare.* .*.cmd
+	find module \( -name '*.o' -o -name '.*.cmd' -o -name '.*.d' \) -delete
+
+.PHONY: all help modules modules_install tool install check unit static tool-check \
+	harness selftests guests demo clean
