@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What differs between the kernels, as one named thing each.  The capabilities
+ * PSHARE_HAVE_* come from probe.mk, which asks the headers.
+ */
+#ifndef _PSHARE_COMPAT_H
+#define _PSHARE_COMPAT_H
+
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/pgtable.h>
+#include <linux/rmap.h>
+#include <linux/swap.h>
+#include <linux/swapops.h>
+
+/* 6.17: PAGE_MAPPING_KSM became FOLIO_MAPPING_KSM, with the same bits */
+#ifdef FOLIO_MAPPING_KSM
+#define PSHARE_MAPPING_KSM	((struct address_space *)FOLIO_MAPPING_KSM)
+#else
+#define PSHARE_MAPPING_KSM	((struct address_space *)PAGE_MAPPING_KSM)
+#endif
+
+/* 6.11: VM_DROPPABLE; 6.6: VM_SHADOW_STACK.  Neither may be merged. */
+#ifdef VM_DROPPABLE
+#define PSHARE_VM_DROPPABLE	VM_DROPPABLE
+#else
+#define PSHARE_VM_DROPPABLE	VM_NONE
+#endif
+#ifdef VM_SHADOW_STACK
+#define PSHARE_VM_SHADOW_STACK	VM_SHADOW_STACK
+#else
+#define PSHARE_VM_SHADOW_STACK	VM_NONE
+#endif
+
+/* Announce that the entries of [start, end) are about to be replaced. */
+static inline void compat_range_init(struct mmu_notifier_range *range,
+				     struct vm_area_struct *vma,
+				     unsigned long start, unsigned long end)
+{
+#ifdef PSHARE_HAVE_RANGE_VMA
+	mmu_notifier_range_init(range, MMU_NOTIFY_CLEAR, 0, vma, vma->vm_mm, start, end);
+#else
+	mmu_notifier_range_init(range, MMU_NOTIFY_CLEAR, 0, vma->vm_mm, start, end);
+#endif
+}
+
+/*
+ * Lock the page table of @addr and map its entry; NULL if there is none any more.
+ * Static checkers cannot follow a lock that is taken only sometimes: hide it.
+ */
+static inline pte_t *compat_pte_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
+				     spinlock_t **ptl)
+{
+	pte_t *pte = pte_offset_map_lock(mm, pmd, addr, ptl);
+
+	__release(*ptl);
+	return pte;
+}
+
+static inline void compat_pte_unlock(pte_t *pte, spinlock_t *ptl)
+{
+	__acquire(ptl);
+	pte_unmap_unlock(pte, ptl);
+}
+
+/* Does an entry that is not present stand for a page in swap? */
+static inline bool compat_pte_swapped(pte_t pte)
+{
+	return !non_swap_entry(pte_to_swp_entry(pte));
+}
+
+/* Number of entries that map a page which is no part of a larger folio. */
+static inline int compat_mapcount(struct page *page)
+{
+	return atomic_read(&page->_mapcount) + 1;
+}
+
+/* One more entry maps an anonymous page, not exclusively. */
+static inline void compat_rmap_add(struct page *page, struct vm_area_struct *vma,
+				   unsigned long addr)
+{
+#ifdef PSHARE_HAVE_FOLIO_RMAP
+	folio_add_anon_rmap_pte(page_folio(page), page, vma, addr, RMAP_NONE);
+#else
+	page_add_anon_rmap(page, vma, addr, RMAP_NONE);
+#endif
+}
+
+/* One entry less maps a page. */
+static inline void compat_rmap_remove(struct page *page, struct vm_area_struct *vma)
+{
+#ifdef PSHARE_HAVE_FOLIO_RMAP
+	folio_remove_rmap_pte(page_folio(page), page, vma);
+#else
+	page_remove_rmap(page, vma, false);
+#endif
+}
+
+/* An exclusive page may be shared from now on; fails when it may be pinned. */
+static inline int compat_try_share(struct page *page)
+{
+#ifdef PSHARE_HAVE_FOLIO_RMAP
+	return folio_try_share_anon_rmap_pte(page_folio(page), page);
+#else
+	return page_try_share_anon_rmap(page);
+#endif
+}
+
+#endif /* _PSHARE_COMPAT_H */

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Merging and unsharing: the only file that changes a page table entry.
+ */
+#include <linux/highmem.h>
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/oom.h>
+#include <linux/pagemap.h>
+#include <linux/pgtable.h>
+#include <linux/rmap.h>
+#include <linux/swap.h>
+
+#include "compat/compat.h"
+#include "merge.h"
+#include "walk.h"
+
+/**
+ * DOC: merging
+ *
+ * A shared page is a fresh page of the module's, never one of a guest's: nobody
+ * can hold a reference from before.  It is marked as a KSM page without a
+ * stable node.  The kernel then accounts it as anonymous memory, copies it on
+ * each write, and unshares it before a long-term pin.  It is never on the LRU.
+ *
+ * It stays locked for life.  Nothing can walk its reverse mapping without a
+ * stable node, so nobody may try to migrate it; who wants to needs the lock
+ * first, fails to get it, and leaves the page alone.
+ *
+ * Replacing an entry goes in this order, under mmap_lock, the lock of the old
+ * page and the lock of the page table:
+ *
+ * 1. Compare.  A cheap refusal: a writer may still be at work.
+ * 2. Clear the entry and flush the TLB.  From here on nobody writes through it,
+ *    and get_user_pages_fast() sees that it is gone.
+ * 3. Count references.  One that is not accounted for by the page tables, the
+ *    swap cache and ourselves may be a device or a pin that writes without the
+ *    entry.  Put the entry back.
+ * 4. Compare again.  This is the compare that counts: a write between 1 and 2
+ *    is seen here.
+ * 5. Take away AnonExclusive, which fails if the page may be pinned.
+ * 6. Map the shared page, and let the old one go.
+ */
+
+/* Entries that may map one page: far from what its reference count can hold. */
+#define MAX_SHARERS	(1 << 24)
+
+/* An unshare that has to be tried more often than this is not going to succeed. */
+#define MAX_UNSHARE_TRIES	16
+
+/*
+ * Give up early and quietly: sharing is never worth an OOM kill, and never
+ * worth a reclaim that sleeps for long.
+ */
+#define GFP_QUIET	(__GFP_NORETRY | __GFP_NOWARN)
+
+static bool same_content(struct page *page, struct page *shared)
+{
+	void *a = kmap_local_page(page), *b = kmap_local_page(shared);
+	bool same = !memcmp(a, b, PAGE_SIZE);
+
+	kunmap_local(b);
+	kunmap_local(a);
+	return same;
+}
+
+/* Split the huge page that @page lies in.  @page is locked before and after. */
+static enum pshare_merge_result split(struct pshare_merge *merge, struct page *page)
+{
+	if (!folio_test_large(page_folio(page)))
+		return PSHARE_MERGE_DONE;
+	if (!merge->may_split)
+		return PSHARE_MERGE_KEPT_HUGE;
+	if (split_huge_page(page))
+		return PSHARE_MERGE_SPLIT;
+	merge->split = true;
+	return PSHARE_MERGE_DONE;
+}
+
+/*
+ * Steps 2 to 6 on an entry that maps @page, under the lock of its page table.
+ * @shared is NULL for the zero page.
+ */
+static enum pshare_merge_result replace_pte(struct vm_area_struct *vma, unsigned long addr,
+					    pte_t *ptep, struct page *page,
+					    struct page *shared)
+{
+	struct folio *folio = page_folio(page);
+	enum pshare_merge_result result;
+	pte_t old, new;
+
+	old = ptep_clear_flush(vma, addr, ptep);
+
+	result = PSHARE_MERGE_PINNED;
+	if (compat_mapcount(page) + 1 + folio_test_swapcache(folio) != folio_ref_count(folio))
+		goto restore;
+
+	result = PSHARE_MERGE_RACED;
+	if (!same_content(page, shared ?: ZERO_PAGE(addr)))
+		goto restore;
+
+	result = PSHARE_MERGE_PINNED;
+	if (PageAnonExclusive(page) && compat_try_share(page))
+		goto restore;
+
+	if (pte_dirty(old))
+		folio_mark_dirty(folio);
+	if (shared) {
+		get_page(shared);
+		compat_rmap_add(shared, vma, addr);
+		new = mk_pte(shared, vma->vm_page_prot);
+		if (pte_soft_dirty(old))
+			new = pte_mksoft_dirty(new);
+	} else {
+		/* No dirty bit: later kernels take it for the mark of their own KSM. */
+		new = pte_mkspecial(pfn_pte(page_to_pfn(ZERO_PAGE(addr)), vma->vm_page_prot));
+		if (pte_soft_dirty(old))
+			new = pte_mksoft_dirty(new);
+		dec_mm_counter(vma->vm_mm, MM_ANONPAGES);
+	}
+	set_pte_at(vma->vm_mm, addr, ptep, new);
+
+	compat_rmap_remove(page, vma);
+	if (!compat_mapcount(page))
+		folio_free_swap(folio);
+	folio_put(folio);
+	return PSHARE_MERGE_DONE;
+
+restore:
+	set_pte_at(vma->vm_mm, addr, ptep, old);
+	return result;
+}
+
+/* Does the entry still map @page, in a way that allows merging? */
+static bool still_maps(pte_t pte, struct page *page)
+{
+	return pte_present(pte) && !pte_special(pte) && !pte_protnone(pte) &&
+	       pte_page(pte) == page && folio_test_anon(page_folio(page)) &&
+	       !folio_test_ksm(page_folio(page));
+}
+
+/* Replace @page, locked and no part of a huge page, at @addr. */
+static enum pshare_merge_result replace_page(struct vm_area_struct *vma, unsigned long addr,
+					     struct page *page, struct page *shared)
+{
+	enum pshare_merge_result result = PSHARE_MERGE_GONE;
+	struct mmu_notifier_range range;
+	spinlock_t *ptl;
+	pte_t *ptep;
+	pmd_t *pmd;
+
+	compat_range_init(&range, vma, addr, addr + PAGE_SIZE);
+	mmu_notifier_invalidate_range_start(&range);
+
+	pmd = pshare_walk_table(vma->vm_mm, addr);
+	ptep = pmd ? compat_pte_lock(vma->vm_mm, pmd, addr, &ptl) : NULL;
+	if (ptep) {
+		if (still_maps(ptep_get(ptep), page))
+			result = replace_pte(vma, addr, ptep, page, shared);
+		compat_pte_unlock(ptep, ptl);
+	}
+
+	mmu_notifier_invalidate_range_end(&range);
+	return result;
+}
+
+/**
+ * pshare_merge_map() - replace a page by a shared page of the same content
+ * @merge: what to replace
+ * @shared: a page of pshare_merge_copy(), or NULL for the zero page
+ *
+ * Nothing changes unless the contents are the same at the moment of the
+ * exchange, except that a huge page may have been split.
+ *
+ * Context: process, may sleep; takes mmap_lock for reading.
+ * Return: PSHARE_MERGE_DONE, or why not.
+ */
+enum pshare_merge_result pshare_merge_map(struct pshare_merge *merge, struct page *shared)
+{
+	enum pshare_merge_result result = PSHARE_MERGE_GONE;
+	struct vm_area_struct *vma;
+	struct page *page;
+
+	merge->split = false;
+	if (!pshare_walk_lock(merge->mm))
+		return PSHARE_MERGE_BUSY;
+	vma = pshare_walk_vma(merge->mm, merge->addr);
+	/* The OOM reaper may be at work on the address space of a victim. */
+	if (!vma || check_stable_address_space(merge->mm))
+		goto unlock_mm;
+	if (pshare_walk_one(vma, merge->addr, &page) != PSHARE_FOUND_ANON)
+		goto unlock_mm;
+
+	result = PSHARE_MERGE_DIFFERS;
+	if (!same_content(page, shared ?: ZERO_PAGE(merge->addr)))
+		goto put;
+	result = PSHARE_MERGE_LOCKED;
+	if (!folio_trylock(page_folio(page)))
+		goto put;
+	result = split(merge, page);
+	if (result == PSHARE_MERGE_DONE)
+		result = replace_page(vma, merge->addr, page, shared);
+	folio_unlock(page_folio(page));
+put:
+	put_page(page);
+unlock_mm:
+	mmap_read_unlock(merge->mm);
+	return result;
+}
+
+/* A shared page without content, charged to the memory cgroup of @mm. */
+static struct page *alloc_shared(struct mm_struct *mm)
+{
+	struct folio *folio = folio_alloc(GFP_HIGHUSER | GFP_QUIET, 0);
+
+	if (!folio)
+		return NULL;
+	/* Pages that nobody is charged for would be a way round memory.max. */
+	if (mem_cgroup_charge(folio, mm, GFP_KERNEL | GFP_QUIET)) {
+		folio_put(folio);
+		return NULL;
+	}
+	folio->index = 0;
+	folio->mapping = PSHARE_MAPPING_KSM;
+	__folio_set_swapbacked(folio);
+	folio_mark_uptodate(folio);
+	/* MADV_FREE and its like never take it for clean. */
+	folio_set_dirty(folio);
+	folio_lock(folio);
+	return folio_page(folio, 0);
+}
+
+/**
+ * pshare_merge_copy() - make a shared page out of what is at an address
+ * @mm: address space, with a reference on its users; its memory cgroup is charged
+ * @addr: address of the page
+ * @copy: set to the shared page, which nothing maps yet; to be freed by
+ *	  pshare_merge_free()
+ *
+ * The content is as of now.  The page at @addr may change at any time.
+ *
+ * Context: process, may sleep; takes mmap_lock for reading.
+ * Return: PSHARE_MERGE_DONE, PSHARE_MERGE_GONE, PSHARE_MERGE_BUSY or
+ * PSHARE_MERGE_NOMEM.
+ */
+enum pshare_merge_result pshare_merge_copy(struct mm_struct *mm, unsigned long addr,
+					   struct page **copy)
+{
+	enum pshare_found found = PSHARE_FOUND_NONE;
+	struct vm_area_struct *vma;
+	struct page *page, *shared;
+
+	shared = alloc_shared(mm);
+	if (!shared)
+		return PSHARE_MERGE_NOMEM;
+	if (!pshare_walk_lock(mm)) {
+		pshare_merge_free(shared);
+		return PSHARE_MERGE_BUSY;
+	}
+	vma = pshare_walk_vma(mm, addr);
+	if (vma)
+		found = pshare_walk_one(vma, addr, &page);
+	mmap_read_unlock(mm);
+	if (found != PSHARE_FOUND_ANON) {
+		pshare_merge_free(shared);
+		return PSHARE_MERGE_GONE;
+	}
+	copy_highpage(shared, page);
+	put_page(page);
+	*copy = shared;
+	return PSHARE_MERGE_DONE;
+}
+
+/**
+ * pshare_merge_free() - let a shared page go
+ * @shared: a page of pshare_merge_copy() that nothing maps (any more)
+ *
+ * Who still holds a reference, a pipe for example, keeps the page alive.
+ */
+void pshare_merge_free(struct page *shared)
+{
+	unlock_page(shared);
+	put_page(shared);
+}
+
+/**
+ * pshare_merge_unused() - does no entry map a shared page any more?
+ * @shared: the page
+ *
+ * Only pshare_merge_map() and fork(2) of a sharer add entries, so while the scan
+ * mutex is held, unused means unused for good.
+ *
+ * Return: true when nothing maps it.
+ */
+bool pshare_merge_unused(struct page *shared)
+{
+	return !compat_mapcount(shared);
+}
+
+/**
+ * pshare_merge_full() - must no further entry map a shared page?
+ * @shared: the page
+ *
+ * Return: true when it has as many sharers as it may have, or is poisoned.
+ */
+bool pshare_merge_full(struct page *shared)
+{
+	return PageHWPoison(shared) || compat_mapcount(shared) >= MAX_SHARERS;
+}
+
+/*
+ * Can @mm have a page more without anybody being killed for it?  The fault that
+ * is to come cannot be told to fail rather than to call the OOM killer, so take
+ * a page, charge it and give it back: the fault will find it.  And leave the
+ * host a little: a 64th of its memory.
+ */
+static bool memory_left(struct mm_struct *mm)
+{
+	struct folio *folio;
+	bool left;
+
+	if (si_mem_available() < (long)(totalram_pages() / 64))
+		return false;
+	folio = folio_alloc(GFP_HIGHUSER_MOVABLE | GFP_QUIET, 0);
+	if (!folio)
+		return false;
+	left = !mem_cgroup_charge(folio, mm, GFP_KERNEL | GFP_QUIET);
+	folio_put(folio);
+	return left;
+}
+
+/* One fault that unshares, if there is something to unshare; 1 if there was not. */
+static int fault_unshare(struct mm_struct *mm, unsigned long addr)
+{
+	unsigned int flags = FAULT_FLAG_REMOTE;
+	struct vm_area_struct *vma;
+	vm_fault_t fault;
+
+	vma = find_vma(mm, addr);
+	if (!vma || vma->vm_start > addr || !vma_is_anonymous(vma))
+		return 1;
+	switch (pshare_walk_one(vma, addr, NULL)) {
+	case PSHARE_FOUND_SHARED:
+	case PSHARE_FOUND_LAST:
+		flags |= FAULT_FLAG_UNSHARE;
+		break;
+	case PSHARE_FOUND_ZERO:
+		/* FAULT_FLAG_UNSHARE leaves the zero page alone. */
+		if (!(vma->vm_flags & VM_WRITE))
+			return 1;
+		flags |= FAULT_FLAG_WRITE;
+		break;
+	default:
+		return 1;
+	}
+	fault = handle_mm_fault(vma, addr, flags, NULL);
+	if (fault & VM_FAULT_OOM)
+		return -ENOMEM;
+	return fault & VM_FAULT_ERROR ? -EFAULT : 0;
+}
+
+/**
+ * pshare_merge_unshare() - give a page of a process its own copy
+ * @mm: address space, with a reference on its users
+ * @addr: an address that maps a shared page or the zero page; if it does not,
+ *	  there is nothing to do
+ *
+ * Context: process, may sleep; takes mmap_lock for reading.
+ * Return: 0; -ENOMEM when memory is about to run out, -EBUSY when mmap_lock was
+ * not to be had, -EFAULT when the fault failed otherwise.
+ */
+int pshare_merge_unshare(struct mm_struct *mm, unsigned long addr)
+{
+	int tries, err = 0;
+
+	if (!memory_left(mm))
+		return -ENOMEM;
+	if (!pshare_walk_lock(mm))
+		return -EBUSY;
+	for (tries = 0; !err && tries < MAX_UNSHARE_TRIES; tries++)
+		err = fault_unshare(mm, addr);
+	mmap_read_unlock(mm);
+	if (err == 1)
+		return 0;
+	return err ?: -EBUSY;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _PSHARE_MERGE_H
+#define _PSHARE_MERGE_H
+
+#include <linux/types.h>
+
+struct mm_struct;
+struct page;
+
+/**
+ * enum pshare_merge_result - what became of a merge
+ * @PSHARE_MERGE_DONE:		the entry maps the shared page
+ * @PSHARE_MERGE_DIFFERS:	the contents differ
+ * @PSHARE_MERGE_RACED:		the contents differed once nobody could write any
+ *				more: somebody wrote at the last moment
+ * @PSHARE_MERGE_GONE:		the page is no longer there, or may not be merged
+ * @PSHARE_MERGE_LOCKED:	somebody else works on the page
+ * @PSHARE_MERGE_PINNED:	somebody holds the page: I/O or a pin
+ * @PSHARE_MERGE_KEPT_HUGE:	the policy keeps the huge page whole
+ * @PSHARE_MERGE_SPLIT:		the huge page could not be split
+ * @PSHARE_MERGE_BUSY:		the address space stayed locked for long
+ * @PSHARE_MERGE_NOMEM:		out of memory, or of the memory cgroup
+ * @PSHARE_NR_MERGE_RESULTS:	number of results
+ */
+enum pshare_merge_result {
+	PSHARE_MERGE_DONE,
+	PSHARE_MERGE_DIFFERS,
+	PSHARE_MERGE_RACED,
+	PSHARE_MERGE_GONE,
+	PSHARE_MERGE_LOCKED,
+	PSHARE_MERGE_PINNED,
+	PSHARE_MERGE_KEPT_HUGE,
+	PSHARE_MERGE_SPLIT,
+	PSHARE_MERGE_BUSY,
+	PSHARE_MERGE_NOMEM,
+	PSHARE_NR_MERGE_RESULTS
+};
+
+/**
+ * struct pshare_merge - a page that is to be replaced
+ * @mm:		address space, with a reference on its users
+ * @addr:	address of the page
+ * @may_split:	a huge page that it lies in may be split
+ * @split:	set when one was
+ */
+struct pshare_merge {
+	struct mm_struct *mm;
+	unsigned long addr;
+	bool may_split;
+	bool split;
+};
+
+enum pshare_merge_result pshare_merge_map(struct pshare_merge *merge, struct page *shared);
+enum pshare_merge_result pshare_merge_copy(struct mm_struct *mm, unsigned long addr,
+					   struct page **copy);
+void pshare_merge_free(struct page *shared);
+bool pshare_merge_unused(struct page *shared);
+bool pshare_merge_full(struct page *shared);
+int pshare_merge_unshare(struct mm_struct *mm, unsigned long addr);
+
+#endif /* _PSHARE_MERGE_H */

@@ -1,0 +1,514 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The scanner: a kernel thread that goes over the regions, again and again.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/err.h>
+#include <linux/freezer.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/swap.h>
+#include <linux/wait.h>
+
+#include "region.h"
+#include "scan.h"
+#include "share.h"
+#include "trace.h"
+#include "unmerge.h"
+#include "walk.h"
+
+/**
+ * DOC: scanner
+ *
+ * The thread takes a batch of pages, hashes them with no lock of theirs held,
+ * decides on each, and goes on.  The scan mutex is held for a batch at a time.
+ *
+ * A pass is one walk over every region.  Passes go on for ever while run is 1,
+ * pages_to_scan pages at a time with a sleep in between.  Who needs an answer now
+ * asks for a number of passes; until they are done the thread does not sleep.
+ *
+ * Pages are shared by ones that come and go without telling us, so from time to
+ * time the thread looks which shared pages have lost all their sharers, and which
+ * regions their process.  It does so while run is 0, too, and spends at most a
+ * fiftieth of its time on it.
+ */
+
+/* Searches of all processes for orphans before what is left is given up. */
+#define MAX_ROUNDS	4
+
+struct pshare_knobs pshare_knobs = {
+	.run = PSHARE_RUN_STOP,
+	.pages_to_scan = 100,
+	.sleep_millisecs = 20,
+	.use_zero_pages = 1,
+};
+
+/* Serializes changes of pshare_knobs.run; taken before the scan mutex. */
+static DEFINE_MUTEX(control_mutex);
+
+static struct task_struct *thread;
+static DECLARE_WAIT_QUEUE_HEAD(thread_wait);
+static DECLARE_WAIT_QUEUE_HEAD(pass_wait);
+
+/**
+ * struct scanner - where the scanner is
+ * @batch:	what it looks at
+ * @region:	number of the region that it is in, or the first to look for
+ * @addr:	address to go on from; 0 means the start of the region
+ * @in_pass:	a pass has begun and is not complete
+ * @wanted:	value of full_scans up to which passes were asked for
+ * @waiters:	tasks that wait for a pass
+ * @poked:	something has changed: look at the knobs again
+ * @next_settle: when to look for unused pages and dead regions, in jiffies
+ *
+ * Guarded by the scan mutex, but for @poked, which is only ever a hint.
+ */
+struct scanner {
+	struct pshare_batch batch;
+	u32 region;
+	unsigned long addr;
+	bool in_pass;
+	unsigned long wanted;
+	unsigned int waiters;
+	bool poked;
+	unsigned long next_settle;
+};
+
+static struct scanner scanner;
+
+/**
+ * pshare_scan_kick() - let the scanner look at the knobs and the regions again
+ *
+ * Context: any process context.
+ */
+void pshare_scan_kick(void)
+{
+	WRITE_ONCE(scanner.poked, true);
+	wake_up_interruptible(&thread_wait);
+}
+
+static bool passes_wanted(void)
+{
+	return READ_ONCE(scanner.waiters) &&
+	       (long)(READ_ONCE(scanner.wanted) - READ_ONCE(pshare_stats.full_scans)) > 0;
+}
+
+static bool may_scan(void)
+{
+	return passes_wanted() ||
+	       (READ_ONCE(pshare_knobs.run) == PSHARE_RUN_MERGE && pshare_region_any());
+}
+
+static void begin_pass(void)
+{
+	struct pshare_group *group = NULL;
+
+	/* Pages on their way to the LRU carry a reference that forbids merging. */
+	lru_add_drain_all();
+
+	while ((group = pshare_group_next(group)))
+		while (!pshare_index_clear_some(&group->index, PSHARE_TREE_CANDIDATE, 1024))
+			cond_resched();
+	scanner.region = 0;
+	scanner.addr = 0;
+	scanner.in_pass = true;
+	trace_pshare_scan_start(pshare_stats.full_scans, pshare_stats.pages_scanned);
+}
+
+static void end_pass(void)
+{
+	scanner.in_pass = false;
+	pshare_count(pshare_stats.full_scans, 1);
+	trace_pshare_scan_end(pshare_stats.full_scans, pshare_stats.pages_scanned);
+	wake_up_interruptible_all(&pass_wait);
+}
+
+/* The region to go on with, with a reference; NULL at the end of the pass. */
+static struct pshare_region *current_region(void)
+{
+	struct pshare_region *region = pshare_region_get_next(scanner.region);
+
+	if (!region)
+		return NULL;
+	if (region->id != scanner.region || !scanner.addr) {
+		scanner.region = region->id;
+		scanner.addr = region->start;
+	}
+	return region;
+}
+
+static void leave_region(void)
+{
+	scanner.region++;
+	scanner.addr = 0;
+}
+
+static void look_at_item(struct pshare_region *region, struct mm_struct *mm,
+			 const struct pshare_item *item, u64 hash)
+{
+	enum pshare_class class;
+
+	switch (item->found) {
+	case PSHARE_FOUND_ANON:
+		pshare_share_page(region, mm, item->addr, hash,
+				  READ_ONCE(pshare_knobs.use_zero_pages));
+		return;
+	case PSHARE_FOUND_LAST:
+		pshare_share_give_back(region, mm, item->addr);
+		return;
+	case PSHARE_FOUND_BUSY:
+		return;
+	case PSHARE_FOUND_ZERO: {
+		unsigned long i, addr = item->addr;
+
+		/* The kernel maps the zero page, too, where nothing was written. */
+		for (i = 0; i < item->nr; i++, addr += PAGE_SIZE)
+			if (pshare_ledger_get(&region->ledger, addr) != PSHARE_ZERO)
+				pshare_ledger_set(&region->ledger, addr, 1, PSHARE_UNPOPULATED);
+		return;
+	}
+	case PSHARE_FOUND_NONE:
+		class = PSHARE_UNPOPULATED;
+		break;
+	case PSHARE_FOUND_SWAPPED:
+		class = PSHARE_SWAPPED;
+		break;
+	case PSHARE_FOUND_SHARED:
+		class = PSHARE_MERGED;
+		break;
+	case PSHARE_FOUND_MAPPED:
+		class = PSHARE_INELIGIBLE_SHARED;
+		break;
+	case PSHARE_FOUND_HUGETLB:
+		class = PSHARE_INELIGIBLE_HUGETLB;
+		break;
+	default:
+		class = PSHARE_INELIGIBLE_OTHER;
+		break;
+	}
+	pshare_ledger_set(&region->ledger, item->addr, item->nr, class);
+}
+
+/* Look at the next batch of a region; false when there is no way into it now. */
+static bool scan_batch(struct pshare_region *region, struct mm_struct *mm, unsigned int *seen)
+{
+	struct pshare_batch *batch = &scanner.batch;
+	u64 hash[PSHARE_BATCH_SIZE];
+	unsigned int i;
+
+	if (!pshare_walk_gather(mm, &scanner.addr, region->end, batch)) {
+		pshare_count(pshare_stats.results[PSHARE_MERGE_BUSY], 1);
+		return false;
+	}
+	for (i = 0; i < batch->nr; i++)
+		hash[i] = batch->item[i].page ? pshare_share_hash(batch->item[i].page) : 0;
+	/* Merging counts references: ours must be gone. */
+	pshare_walk_put_pages(batch);
+
+	for (i = 0; i < batch->nr; i++) {
+		const struct pshare_item *item = &batch->item[i];
+		bool shared = item->found == PSHARE_FOUND_SHARED;
+		unsigned int pages = item->found == PSHARE_FOUND_ANON ||
+				     item->found == PSHARE_FOUND_LAST ? 1 :
+				     shared ? item->nr : 0;
+
+		look_at_item(region, mm, item, hash[i]);
+		pshare_count(pshare_stats.pages_scanned, pages);
+		pshare_count(region->scanned, pages);
+		*seen += pages ?: 1;
+		cond_resched();
+	}
+	return true;
+}
+
+/* Go on with the pass, or begin one, by one batch.  Adds to *@seen what was seen. */
+static void scan_some(unsigned int *seen)
+{
+	struct pshare_region *region;
+	struct mm_struct *mm;
+
+	lockdep_assert_held(&pshare_scan_mutex);
+	if (!scanner.in_pass)
+		begin_pass();
+	region = current_region();
+	if (!region) {
+		end_pass();
+		return;
+	}
+	mm = region->holds ? NULL : pshare_region_get_mm(region);
+	if (mm) {
+		if (!scan_batch(region, mm, seen))
+			leave_region();
+		else if (scanner.addr >= region->end)
+			leave_region();
+		mmput_async(mm);
+	} else {
+		if (pshare_region_dead(region))
+			pshare_region_del(region);
+		leave_region();
+	}
+	pshare_region_put(region);
+}
+
+/* Look for regions without a process and shared pages without a sharer. */
+static void settle(void)
+{
+	struct pshare_region *region;
+	unsigned long start = jiffies;
+	u32 id = 0;
+
+	lockdep_assert_held(&pshare_scan_mutex);
+	while ((region = pshare_region_get_next(id))) {
+		id = region->id + 1;
+		if (pshare_region_dead(region))
+			pshare_region_del(region);
+		pshare_region_put(region);
+		cond_resched();
+	}
+	pshare_share_prune();
+	scanner.next_settle = jiffies + max_t(unsigned long, HZ / 2, 50 * (jiffies - start));
+}
+
+/**
+ * pshare_scan_settle() - see to it that the figures are those of now
+ *
+ * Frees the shared pages that nobody maps any more, and forgets the regions whose
+ * process is gone.
+ *
+ * Context: process, may sleep; takes the scan mutex.
+ */
+void pshare_scan_settle(void)
+{
+	mutex_lock(&pshare_scan_mutex);
+	settle();
+	mutex_unlock(&pshare_scan_mutex);
+}
+
+/* Scan @budget pages, unless there is a reason to stop before. */
+static void scan_pages(unsigned int budget)
+{
+	unsigned int seen = 0;
+
+	while (seen < budget && may_scan() && !kthread_should_stop() && !freezing(current)) {
+		unsigned long passes = pshare_stats.full_scans;
+
+		if (mutex_lock_interruptible(&pshare_scan_mutex))
+			return;
+		if (may_scan())
+			scan_some(&seen);
+		if (time_after_eq(jiffies, scanner.next_settle))
+			settle();
+		mutex_unlock(&pshare_scan_mutex);
+		cond_resched();
+		/* However little there is to scan, sleep once in a pass. */
+		if (passes != pshare_stats.full_scans && !passes_wanted())
+			return;
+	}
+}
+
+/* Sleep as the knobs say, or until somebody changes something. */
+static void rest(void)
+{
+	unsigned long timeout;
+
+	if (passes_wanted())
+		return;
+	if (may_scan())
+		timeout = msecs_to_jiffies(READ_ONCE(pshare_knobs.sleep_millisecs));
+	else if (pshare_region_any() || READ_ONCE(pshare_stats.pages_shared))
+		timeout = HZ / 2;
+	else
+		timeout = MAX_SCHEDULE_TIMEOUT;
+	if (timeout)
+		wait_event_freezable_timeout(thread_wait,
+					     READ_ONCE(scanner.poked) || kthread_should_stop(),
+					     timeout);
+	WRITE_ONCE(scanner.poked, false);
+}
+
+static int scan_thread(void *unused)
+{
+	set_freezable();
+	set_user_nice(current, 5);
+	while (!kthread_should_stop()) {
+		try_to_freeze();
+		scan_pages(READ_ONCE(pshare_knobs.pages_to_scan));
+		if (!may_scan() && !mutex_lock_interruptible(&pshare_scan_mutex)) {
+			if (time_after_eq(jiffies, scanner.next_settle))
+				settle();
+			mutex_unlock(&pshare_scan_mutex);
+		}
+		rest();
+	}
+	return 0;
+}
+
+/**
+ * pshare_scan_passes() - have full passes done, and wait for them
+ * @passes: number of passes that begin from now on, at least 1
+ *
+ * Context: process, sleeps; takes the scan mutex.
+ * Return: 0; -EBUSY while run is 2; -EINTR at a signal: if nobody else waits, the
+ * pass under way is then left to the knobs.
+ */
+int pshare_scan_passes(unsigned int passes)
+{
+	unsigned long target;
+	int err;
+
+	if (mutex_lock_interruptible(&pshare_scan_mutex))
+		return -EINTR;
+	if (READ_ONCE(pshare_knobs.run) == PSHARE_RUN_UNMERGE) {
+		mutex_unlock(&pshare_scan_mutex);
+		return -EBUSY;
+	}
+	target = pshare_stats.full_scans + passes + scanner.in_pass;
+	if (!scanner.waiters || (long)(target - scanner.wanted) > 0)
+		WRITE_ONCE(scanner.wanted, target);
+	WRITE_ONCE(scanner.waiters, scanner.waiters + 1);
+	mutex_unlock(&pshare_scan_mutex);
+
+	pshare_scan_kick();
+	err = wait_event_interruptible(pass_wait,
+				       (long)(READ_ONCE(pshare_stats.full_scans) - target) >= 0 ||
+				       READ_ONCE(pshare_knobs.run) == PSHARE_RUN_UNMERGE);
+	mutex_lock(&pshare_scan_mutex);
+	WRITE_ONCE(scanner.waiters, scanner.waiters - 1);
+	if (!err && (long)(pshare_stats.full_scans - target) < 0)
+		err = -EBUSY;
+	mutex_unlock(&pshare_scan_mutex);
+	return err == -ERESTARTSYS ? -EINTR : err;
+}
+
+/* Unmerge every region, then what is left elsewhere. */
+static int unmerge_all(struct pshare_unmerging *how)
+{
+	struct pshare_region *region;
+	int round, err = 0;
+	u32 id = 0;
+
+	while (!err && (region = pshare_region_get_next(id))) {
+		id = region->id + 1;
+		err = pshare_unmerge_region(region, how);
+		pshare_region_put(region);
+	}
+	pshare_scan_settle();
+	/* Who forks meanwhile may make new orphans: search more than once. */
+	for (round = 0; !err && round < MAX_ROUNDS; round++) {
+		if (!READ_ONCE(pshare_stats.pages_shared))
+			break;
+		err = pshare_unmerge_orphans(how);
+		pshare_scan_settle();
+	}
+	return err;
+}
+
+/**
+ * pshare_scan_set_run() - start or stop the scanner, or unmerge everything
+ * @run: what it shall do
+ *
+ * Context: process, sleeps; takes the control mutex and the scan mutex.
+ * Return: 0; for PSHARE_RUN_UNMERGE also -ENOMEM when memory is about to run out,
+ * -EBUSY, -EFAULT or -EINTR as of pshare_unmerge_region(): then the scanner is
+ * stopped, and what could not be unmerged stays shared.
+ */
+int pshare_scan_set_run(enum pshare_run run)
+{
+	struct pshare_unmerging how = { .zeros = true, .killable = true };
+	int err = 0;
+
+	if (mutex_lock_interruptible(&control_mutex))
+		return -EINTR;
+	/* The scanner looks at run under this mutex: after it, it has stopped. */
+	mutex_lock(&pshare_scan_mutex);
+	WRITE_ONCE(pshare_knobs.run, run);
+	mutex_unlock(&pshare_scan_mutex);
+	wake_up_interruptible_all(&pass_wait);
+	pshare_scan_kick();
+	if (run == PSHARE_RUN_UNMERGE) {
+		err = unmerge_all(&how);
+		if (err)
+			WRITE_ONCE(pshare_knobs.run, PSHARE_RUN_STOP);
+	}
+	mutex_unlock(&control_mutex);
+	return err;
+}
+
+/**
+ * pshare_scan_sum() - add up the figures of all regions
+ * @sums: where to
+ *
+ * Context: process; takes no mutex, so the figures may be a moment apart.
+ */
+void pshare_scan_sum(struct pshare_sums *sums)
+{
+	unsigned long nodes = READ_ONCE(pshare_stats.pages_shared), merged = 0;
+	struct pshare_region *region;
+	u32 id = 0;
+
+	memset(sums, 0, sizeof(*sums));
+	sums->shared = nodes;
+	while ((region = pshare_region_get_next(id))) {
+		const struct pshare_ledger *ledger = &region->ledger;
+
+		id = region->id + 1;
+		merged += pshare_ledger_pages(ledger, PSHARE_MERGED);
+		sums->zero += pshare_ledger_pages(ledger, PSHARE_ZERO);
+		sums->unshared += pshare_ledger_pages(ledger, PSHARE_UNIQUE);
+		sums->volatile_ += pshare_ledger_pages(ledger, PSHARE_VOLATILE);
+		sums->metadata += pshare_ledger_bytes(ledger) + sizeof(*region);
+		pshare_region_put(region);
+	}
+	sums->sharing = merged > sums->shared ? merged - sums->shared : 0;
+	/* Each unique page has a candidate's node, for the length of a pass. */
+	sums->metadata += (nodes + sums->unshared) * pshare_index_node_size();
+}
+
+/**
+ * pshare_scan_init() - start the scanner's thread
+ *
+ * Context: process, once; the other rooms are ready.
+ * Return: 0, or -ENOMEM.
+ */
+int pshare_scan_init(void)
+{
+	thread = kthread_run(scan_thread, NULL, "pshared");
+	return PTR_ERR_OR_ZERO(thread);
+}
+
+/**
+ * pshare_scan_exit() - stop the thread, unmerge everything, forget all regions
+ *
+ * What cannot be unmerged, because memory is short for example, stays as it is,
+ * is never freed, and is said in the log.
+ *
+ * Context: process, once; no ioctl and no knob is in use any more.
+ */
+void pshare_scan_exit(void)
+{
+	struct pshare_unmerging how = { .zeros = false, .killable = false };
+	struct pshare_region *region;
+	unsigned long pages;
+	int err;
+
+	kthread_stop(thread);
+	err = unmerge_all(&how);
+
+	mutex_lock(&pshare_scan_mutex);
+	while ((region = pshare_region_get_next(0))) {
+		pshare_region_del(region);
+		pshare_region_put(region);
+	}
+	pages = pshare_share_abandon();
+	mutex_unlock(&pshare_scan_mutex);
+	if (pages)
+		pr_warn("%lu shared pages could not be unmerged (error %d) and will never be freed\n",
+			pages, err);
+}

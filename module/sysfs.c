@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /sys/kernel/mm/pshare: the knobs, and the figures that mainline KSM has, too.
+ */
+#include <linux/kobject.h>
+#include <linux/kstrtox.h>
+#include <linux/limits.h>
+#include <linux/mm.h>
+#include <linux/sysfs.h>
+
+#include "scan.h"
+#include "share.h"
+#include "sysfs.h"
+
+/* A file that can be read. */
+#define SHOW(_name, format, value)						\
+	static ssize_t _name##_show(struct kobject *kobj,			\
+				    struct kobj_attribute *attr, char *buf)	\
+	{									\
+		return sysfs_emit(buf, format "\n", value);			\
+	}
+
+/* A file for one of struct pshare_sums. */
+#define SHOW_SUM(_name, format, value)						\
+	static ssize_t _name##_show(struct kobject *kobj,			\
+				    struct kobj_attribute *attr, char *buf)	\
+	{									\
+		struct pshare_sums sums;					\
+										\
+		pshare_scan_sum(&sums);						\
+		return sysfs_emit(buf, format "\n", value);			\
+	}									\
+	static struct kobj_attribute _name##_attr = __ATTR_RO(_name)
+
+static ssize_t store_knob(unsigned int *knob, unsigned int min, unsigned int max,
+			  const char *buf, size_t count)
+{
+	unsigned int value;
+
+	/* A value out of the range of the type is as wrong as a word. */
+	if (kstrtouint(buf, 10, &value) || value < min || value > max)
+		return -EINVAL;
+	WRITE_ONCE(*knob, value);
+	pshare_scan_kick();
+	return count;
+}
+
+/* A knob with its range. */
+#define KNOB(_name, _min, _max)							\
+	SHOW(_name, "%u", READ_ONCE(pshare_knobs._name))			\
+	static ssize_t _name##_store(struct kobject *kobj,			\
+				     struct kobj_attribute *attr,		\
+				     const char *buf, size_t count)		\
+	{									\
+		return store_knob(&pshare_knobs._name, _min, _max, buf, count);	\
+	}									\
+	static struct kobj_attribute _name##_attr = __ATTR_RW(_name)
+
+KNOB(pages_to_scan, 1, UINT_MAX);
+KNOB(sleep_millisecs, 0, UINT_MAX);
+KNOB(use_zero_pages, 0, 1);
+
+SHOW(run, "%u", READ_ONCE(pshare_knobs.run))
+static ssize_t run_store(struct kobject *kobj, struct kobj_attribute *attr,
+			 const char *buf, size_t count)
+{
+	unsigned int run;
+	int err;
+
+	if (kstrtouint(buf, 10, &run) || run > PSHARE_RUN_UNMERGE)
+		return -EINVAL;
+	err = pshare_scan_set_run(run);
+	return err ?: count;
+}
+static struct kobj_attribute run_attr = __ATTR_RW(run);
+
+SHOW(full_scans, "%lu", READ_ONCE(pshare_stats.full_scans))
+static struct kobj_attribute full_scans_attr = __ATTR_RO(full_scans);
+SHOW(pages_scanned, "%lu", READ_ONCE(pshare_stats.pages_scanned))
+static struct kobj_attribute pages_scanned_attr = __ATTR_RO(pages_scanned);
+
+SHOW_SUM(pages_shared, "%lu", sums.shared);
+SHOW_SUM(pages_sharing, "%lu", sums.sharing);
+SHOW_SUM(pages_unshared, "%lu", sums.unshared);
+SHOW_SUM(pages_volatile, "%lu", sums.volatile_);
+SHOW_SUM(ksm_zero_pages, "%lu", sums.zero);
+SHOW_SUM(metadata_bytes, "%lu", sums.metadata);
+SHOW_SUM(general_profit, "%ld",
+	 (long)((sums.sharing + sums.zero) * PAGE_SIZE) - (long)sums.metadata);
+
+static struct attribute *pshare_attrs[] = {
+	&run_attr.attr,
+	&pages_to_scan_attr.attr,
+	&sleep_millisecs_attr.attr,
+	&use_zero_pages_attr.attr,
+	&full_scans_attr.attr,
+	&pages_scanned_attr.attr,
+	&pages_shared_attr.attr,
+	&pages_sharing_attr.attr,
+	&pages_unshared_attr.attr,
+	&pages_volatile_attr.attr,
+	&ksm_zero_pages_attr.attr,
+	&metadata_bytes_attr.attr,
+	&general_profit_attr.attr,
+	NULL
+};
+
+static const struct attribute_group pshare_attr_group = {
+	.attrs = pshare_attrs,
+};
+
+static struct kobject *pshare_kobj;
+
+/**
+ * pshare_sysfs_init() - make the directory and its files
+ *
+ * Context: process; the scanner is ready: knobs may be written at once.
+ * Return: 0, or -ENOMEM, or an errno of sysfs_create_group().
+ */
+int pshare_sysfs_init(void)
+{
+	int err;
+
+	pshare_kobj = kobject_create_and_add("pshare", mm_kobj);
+	if (!pshare_kobj)
+		return -ENOMEM;
+	err = sysfs_create_group(pshare_kobj, &pshare_attr_group);
+	if (err)
+		kobject_put(pshare_kobj);
+	return err;
+}
+
+/**
+ * pshare_sysfs_exit() - remove them, and wait for who reads or writes
+ *
+ * Context: process, sleeps.
+ */
+void pshare_sysfs_exit(void)
+{
+	sysfs_remove_group(pshare_kobj, &pshare_attr_group);
+	kobject_put(pshare_kobj);
+}

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is at this address?  A walk of page tables that only reads.
+ */
+#include <linux/delay.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/pgtable.h>
+#include <linux/userfaultfd_k.h>
+
+#include "compat/compat.h"
+#include "walk.h"
+
+/**
+ * DOC: walk
+ *
+ * The scanner must not hold mmap_lock while it hashes, so the walk gathers a
+ * batch: some pages with a reference each, and everything between them in a few
+ * words.  Holes are skipped at the level of the page tables at which they are
+ * seen.  One call looks at a bounded number of entries, whatever it finds.
+ */
+
+/* Mappings, holes and entries of page tables that one hold of mmap_lock may look at. */
+#define MAX_STEPS	2048
+
+/* How often to try for mmap_lock, a millisecond apart. */
+#define MAX_LOCK_TRIES	100
+
+/**
+ * pshare_walk_lock() - take mmap_lock for reading, but do not wait for ever
+ * @mm: address space, with a reference on its users
+ *
+ * A task may hold the lock for as long as it sleeps in the kernel.  The module
+ * must stay stoppable, so it tries for about a tenth of a second and gives up.
+ *
+ * Context: process, may sleep.
+ * Return: true when the lock is held.
+ */
+bool pshare_walk_lock(struct mm_struct *mm)
+{
+	int tries;
+
+	might_sleep();
+	for (tries = 0; tries < MAX_LOCK_TRIES; tries++) {
+		if (mmap_read_trylock(mm))
+			return true;
+		usleep_range(500, 1500);
+	}
+	return false;
+}
+
+/* May pages of this mapping be merged?  PSHARE_FOUND_ANON if so, else why not. */
+static enum pshare_found classify_vma(struct vm_area_struct *vma)
+{
+	const unsigned long never = VM_PFNMAP | VM_MIXEDMAP | VM_IO | VM_DONTEXPAND | VM_LOCKED |
+				    PSHARE_VM_DROPPABLE | PSHARE_VM_SHADOW_STACK;
+
+	if (vma->vm_flags & VM_HUGETLB)
+		return PSHARE_FOUND_HUGETLB;
+	if (!vma_is_anonymous(vma) || (vma->vm_flags & (VM_SHARED | VM_MAYSHARE)))
+		return PSHARE_FOUND_MAPPED;
+	if ((vma->vm_flags & never) || userfaultfd_armed(vma))
+		return PSHARE_FOUND_OTHER;
+	/* Without VM_READ, vm_page_prot makes entries that are not present. */
+	if (!(vma->vm_flags & VM_READ))
+		return PSHARE_FOUND_OTHER;
+	/* Without an anon_vma no page was ever touched. */
+	return vma->anon_vma ? PSHARE_FOUND_ANON : PSHARE_FOUND_NONE;
+}
+
+static enum pshare_found classify_page(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	if (!folio_test_anon(folio))
+		return PSHARE_FOUND_MAPPED;
+	if (folio_test_ksm(folio)) {
+		/* Mainline's have a stable node behind the flag, ours have none. */
+		if (folio->mapping != PSHARE_MAPPING_KSM || folio_test_swapcache(folio))
+			return PSHARE_FOUND_OTHER;
+		return compat_mapcount(page) == 1 ? PSHARE_FOUND_LAST : PSHARE_FOUND_SHARED;
+	}
+	if (is_zone_device_page(page) || PageHWPoison(page))
+		return PSHARE_FOUND_OTHER;
+	return PSHARE_FOUND_ANON;
+}
+
+static enum pshare_found classify_pte(pte_t pte, struct page **page)
+{
+	if (pte_none(pte))
+		return PSHARE_FOUND_NONE;
+	if (!pte_present(pte))
+		return compat_pte_swapped(pte) ? PSHARE_FOUND_SWAPPED : PSHARE_FOUND_BUSY;
+	if (pte_special(pte))
+		return pte_pfn(pte) == page_to_pfn(ZERO_PAGE(0)) ? PSHARE_FOUND_ZERO :
+								   PSHARE_FOUND_OTHER;
+	if (!pfn_valid(pte_pfn(pte)))
+		return PSHARE_FOUND_OTHER;
+	*page = pte_page(pte);
+	return classify_page(*page);
+}
+
+/*
+ * Anonymous page at @addr of a huge entry.  The huge zero page is no memory of
+ * this process.
+ */
+static enum pshare_found classify_huge(pmd_t pmd, unsigned long addr, struct page **page)
+{
+	struct page *head;
+
+	if (!pmd_present(pmd))
+		return PSHARE_FOUND_BUSY;
+	if (!pfn_valid(pmd_pfn(pmd)))
+		return PSHARE_FOUND_OTHER;
+	head = pfn_to_page(pmd_pfn(pmd));
+	if (is_zone_device_page(head))
+		return PSHARE_FOUND_OTHER;
+	if (!folio_test_anon(page_folio(head)))
+		return PSHARE_FOUND_NONE;
+	*page = head + ((addr & ~HPAGE_PMD_MASK) >> PAGE_SHIFT);
+	return PageHWPoison(*page) ? PSHARE_FOUND_OTHER : PSHARE_FOUND_ANON;
+}
+
+/* Entry of the page middle directory for @addr, or NULL; then *@next is behind the hole. */
+static pmd_t *find_pmd(struct mm_struct *mm, unsigned long addr, unsigned long end,
+		       unsigned long *next)
+{
+	pgd_t *pgd = pgd_offset(mm, addr);
+	p4d_t *p4d;
+	pud_t *pud;
+
+	*next = pgd_addr_end(addr, end);
+	if (pgd_none(*pgd) || pgd_bad(*pgd))
+		return NULL;
+	p4d = p4d_offset(pgd, addr);
+	*next = p4d_addr_end(addr, end);
+	if (p4d_none(*p4d) || p4d_bad(*p4d))
+		return NULL;
+	pud = pud_offset(p4d, addr);
+	*next = pud_addr_end(addr, end);
+	if (pud_none(*pud) || pud_bad(*pud))
+		return NULL;
+	*next = pmd_addr_end(addr, end);
+	return pmd_offset(pud, addr);
+}
+
+/**
+ * pshare_walk_table() - entry that points to the page table of an address
+ * @mm: address space, locked for reading
+ * @addr: where
+ *
+ * Return: the entry, or NULL when there is no table: a hole or a huge page.
+ */
+pmd_t *pshare_walk_table(struct mm_struct *mm, unsigned long addr)
+{
+	unsigned long next;
+	pmd_t *pmd, pmde;
+
+	mmap_assert_locked(mm);
+	pmd = find_pmd(mm, addr, addr + PAGE_SIZE, &next);
+	pmde = pmd ? READ_ONCE(*pmd) : __pmd(0);
+	return pmd_present(pmde) && !pmd_trans_huge(pmde) ? pmd : NULL;
+}
+
+/**
+ * pshare_walk_vma() - mapping at an address, if its pages may be merged
+ * @mm: address space, locked for reading
+ * @addr: where
+ *
+ * Return: the mapping, or NULL.
+ */
+struct vm_area_struct *pshare_walk_vma(struct mm_struct *mm, unsigned long addr)
+{
+	struct vm_area_struct *vma;
+
+	mmap_assert_locked(mm);
+	vma = find_vma(mm, addr);
+	if (!vma || vma->vm_start > addr || classify_vma(vma) != PSHARE_FOUND_ANON)
+		return NULL;
+	return vma;
+}
+
+/**
+ * pshare_walk_one() - look at one address
+ * @vma: a mapping of anonymous memory that holds @addr; its address space is
+ *	 locked for reading
+ * @addr: where
+ * @page: set to the page, with a reference, for PSHARE_FOUND_ANON; may be NULL:
+ *	  then no reference is taken
+ *
+ * Return: what is there.
+ */
+enum pshare_found pshare_walk_one(struct vm_area_struct *vma, unsigned long addr,
+				  struct page **page)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	struct page *seen = NULL;
+	enum pshare_found found;
+	unsigned long next;
+	spinlock_t *ptl;
+	pmd_t *pmd, pmde;
+	pte_t *pte;
+
+	mmap_assert_locked(mm);
+	pmd = find_pmd(mm, addr, addr + PAGE_SIZE, &next);
+	pmde = pmd ? READ_ONCE(*pmd) : __pmd(0);
+	if (pmd_none(pmde))
+		return PSHARE_FOUND_NONE;
+	if (!pmd_present(pmde))
+		return PSHARE_FOUND_BUSY;
+	if (pmd_trans_huge(pmde)) {
+		ptl = pmd_lock(mm, pmd);
+		found = pmd_trans_huge(*pmd) ? classify_huge(*pmd, addr, &seen) :
+					       PSHARE_FOUND_BUSY;
+		if (found == PSHARE_FOUND_ANON && page)
+			get_page(seen);
+		spin_unlock(ptl);
+	} else {
+		pte = compat_pte_lock(mm, pmd, addr, &ptl);
+		if (!pte)
+			return PSHARE_FOUND_BUSY;
+		found = classify_pte(ptep_get(pte), &seen);
+		if (found == PSHARE_FOUND_ANON && page)
+			get_page(seen);
+		compat_pte_unlock(pte, ptl);
+	}
+	if (found == PSHARE_FOUND_ANON && page)
+		*page = seen;
+	return found;
+}
+
+/*
+ * Add @nr pages from @addr to the batch, as part of the last item if they are
+ * the same; a reference on @page, if there is one, is taken.  False when the
+ * batch is full.
+ */
+static bool add_item(struct pshare_batch *batch, unsigned long addr, unsigned long nr,
+		     enum pshare_found found, struct page *page)
+{
+	struct pshare_item *last = batch->nr ? &batch->item[batch->nr - 1] : NULL;
+
+	if (last && last->found == found && !page && found != PSHARE_FOUND_LAST) {
+		last->nr += nr;
+		return true;
+	}
+	if (batch->nr == PSHARE_BATCH_SIZE)
+		return false;
+	if (page)
+		get_page(page);
+	batch->item[batch->nr++] = (struct pshare_item) {
+		.addr = addr,
+		.nr = nr,
+		.found = found,
+		.page = page,
+	};
+	return true;
+}
+
+/* Gather the small pages of [addr, end), which lie in one page table. */
+static unsigned long gather_ptes(struct vm_area_struct *vma, pmd_t *pmd, unsigned long addr,
+				 unsigned long end, struct pshare_batch *batch)
+{
+	pte_t *start_pte, *pte;
+	spinlock_t *ptl;
+
+	start_pte = compat_pte_lock(vma->vm_mm, pmd, addr, &ptl);
+	if (!start_pte) {
+		add_item(batch, addr, (end - addr) >> PAGE_SHIFT, PSHARE_FOUND_BUSY, NULL);
+		return end;
+	}
+	for (pte = start_pte; addr < end; pte++, addr += PAGE_SIZE) {
+		struct page *page = NULL;
+		enum pshare_found found = classify_pte(ptep_get(pte), &page);
+
+		if (found != PSHARE_FOUND_ANON || batch->all)
+			page = NULL;
+		if (!add_item(batch, addr, 1, found, page))
+			break;
+	}
+	compat_pte_unlock(start_pte, ptl);
+	return addr;
+}
+
+/* Gather the pages of a huge page in [addr, end), which lies in one entry. */
+static unsigned long gather_huge(struct vm_area_struct *vma, pmd_t *pmd, unsigned long addr,
+				 unsigned long end, struct pshare_batch *batch)
+{
+	spinlock_t *ptl = pmd_lock(vma->vm_mm, pmd);
+	struct page *page = NULL;
+	enum pshare_found found;
+
+	found = pmd_trans_huge(*pmd) ? classify_huge(*pmd, addr, &page) : PSHARE_FOUND_BUSY;
+	if (!page || batch->all) {
+		if (add_item(batch, addr, (end - addr) >> PAGE_SHIFT, found, NULL))
+			addr = end;
+	} else {
+		for (; addr < end; addr += PAGE_SIZE, page++) {
+			/* Poison is marked page by page. */
+			bool bad = PageHWPoison(page);
+
+			if (!add_item(batch, addr, 1,
+				      bad ? PSHARE_FOUND_OTHER : PSHARE_FOUND_ANON,
+				      bad ? NULL : page))
+				break;
+		}
+	}
+	spin_unlock(ptl);
+	return addr;
+}
+
+/*
+ * Gather what one entry of the page middle directory, or a hole, has in
+ * [addr, end).  Adds to *@steps what was looked at beside the entry itself.
+ */
+static unsigned long gather_pmd(struct vm_area_struct *vma, unsigned long addr,
+				unsigned long end, struct pshare_batch *batch,
+				unsigned int *steps)
+{
+	unsigned long next;
+	pmd_t *pmd, pmde;
+
+	pmd = find_pmd(vma->vm_mm, addr, end, &next);
+	pmde = pmd ? READ_ONCE(*pmd) : __pmd(0);
+	if (pmd_present(pmde) && pmd_trans_huge(pmde))
+		return gather_huge(vma, pmd, addr, next, batch);
+	if (pmd_present(pmde)) {
+		*steps += (next - addr) >> PAGE_SHIFT;
+		return gather_ptes(vma, pmd, addr, next, batch);
+	}
+	if (!add_item(batch, addr, (next - addr) >> PAGE_SHIFT,
+		      pmd_none(pmde) ? PSHARE_FOUND_NONE : PSHARE_FOUND_BUSY, NULL))
+		return addr;
+	return next;
+}
+
+/**
+ * pshare_walk_gather() - look at a stretch of an address space
+ * @mm: address space, with a reference on its users
+ * @addr: in: where to begin; out: where to go on, @end when all was seen
+ * @end: where to end
+ * @batch: filled; pages of PSHARE_FOUND_ANON hold a reference, to be dropped by
+ *	   pshare_walk_put_pages()
+ *
+ * Takes mmap_lock once, for a bounded time.
+ *
+ * Context: process, may sleep.
+ * Return: false when mmap_lock was not to be had; then @batch is empty and
+ * @addr has not moved.
+ */
+bool pshare_walk_gather(struct mm_struct *mm, unsigned long *addr, unsigned long end,
+			struct pshare_batch *batch)
+{
+	unsigned long at = *addr, next;
+	struct vm_area_struct *vma;
+	unsigned int steps;
+
+	batch->nr = 0;
+	if (!pshare_walk_lock(mm))
+		return false;
+	for (steps = 0; at < end && steps < MAX_STEPS; steps++) {
+		enum pshare_found found;
+
+		vma = find_vma(mm, at);
+		if (!vma || vma->vm_start > at) {
+			found = PSHARE_FOUND_NONE;
+			next = vma ? min(vma->vm_start, end) : end;
+		} else {
+			found = classify_vma(vma);
+			if (batch->all && vma_is_anonymous(vma) && vma->anon_vma)
+				found = PSHARE_FOUND_ANON;
+			next = min(vma->vm_end, end);
+		}
+		if (found == PSHARE_FOUND_ANON)
+			next = gather_pmd(vma, at, next, batch, &steps);
+		else if (!add_item(batch, at, (next - at) >> PAGE_SHIFT, found, NULL))
+			next = at;
+		if (next == at)
+			break;
+		at = next;
+	}
+	mmap_read_unlock(mm);
+	*addr = at;
+	return true;
+}
+
+/**
+ * pshare_walk_put_pages() - drop the references of a batch
+ * @batch: what pshare_walk_gather() filled; its pages are gone afterwards
+ */
+void pshare_walk_put_pages(struct pshare_batch *batch)
+{
+	unsigned int i;
+
+	for (i = 0; i < batch->nr; i++) {
+		if (!batch->item[i].page)
+			continue;
+		put_page(batch->item[i].page);
+		batch->item[i].page = NULL;
+	}
+}
