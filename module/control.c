@@ -345,6 +345,9 @@ static long pshare_ioctl(struct file *file, unsigned int cmd, unsigned long addr
 	/* The size was read twice: what it was when it was checked is what counts. */
 	arg.size = size;
 
+	/* If the answer has no place to go, say so before anything has changed. */
+	if (operation->answers && copy_to_user(user, &arg, min(size, operation->size)))
+		return -EFAULT;
 	err = operation->run(&arg);
 	if (err || !operation->answers)
 		return err;

@@ -8,6 +8,7 @@
 #include <linux/mm.h>
 #include <linux/sysfs.h>
 
+#include "compat/ksyms.h"
 #include "scan.h"
 #include "share.h"
 #include "sysfs.h"
@@ -115,13 +116,17 @@ static struct kobject *pshare_kobj;
  * pshare_sysfs_init() - make the directory and its files
  *
  * Context: process; the scanner is ready: knobs may be written at once.
- * Return: 0, or -ENOMEM, or an errno of sysfs_create_group().
+ * Return: 0; -ENOENT without /sys/kernel/mm; -ENOMEM; an errno of
+ * sysfs_create_group().
  */
 int pshare_sysfs_init(void)
 {
+	struct kobject *mm = pshare_ksyms_mm_kobj();
 	int err;
 
-	pshare_kobj = kobject_create_and_add("pshare", mm_kobj);
+	if (!mm)
+		return -ENOENT;
+	pshare_kobj = kobject_create_and_add("pshare", mm);
 	if (!pshare_kobj)
 		return -ENOMEM;
 	err = sysfs_create_group(pshare_kobj, &pshare_attr_group);

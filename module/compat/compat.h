@@ -12,6 +12,9 @@
 #include <linux/rmap.h>
 #include <linux/swap.h>
 #include <linux/swapops.h>
+#ifdef PSHARE_HAVE_SOFTLEAF
+#include <linux/leafops.h>
+#endif
 
 /* 6.17: PAGE_MAPPING_KSM became FOLIO_MAPPING_KSM, with the same bits */
 #ifdef FOLIO_MAPPING_KSM
@@ -66,7 +69,11 @@ static inline void compat_pte_unlock(pte_t *pte, spinlock_t *ptl)
 /* Does an entry that is not present stand for a page in swap? */
 static inline bool compat_pte_swapped(pte_t pte)
 {
+#ifdef PSHARE_HAVE_SOFTLEAF
+	return softleaf_is_swap(softleaf_from_pte(pte));
+#else
 	return !non_swap_entry(pte_to_swp_entry(pte));
+#endif
 }
 
 /* Number of entries that map a page which is no part of a larger folio. */

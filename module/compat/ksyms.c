@@ -252,3 +252,18 @@ int pshare_ksyms_init(void)
 	}
 	return 0;
 }
+
+/**
+ * pshare_ksyms_mm_kobj() - the directory /sys/kernel/mm
+ *
+ * 6.12 and later do not export mm_kobj.
+ *
+ * Context: process, after pshare_ksyms_init().
+ * Return: its kobject, or NULL when the kernel does not tell.
+ */
+struct kobject *pshare_ksyms_mm_kobj(void)
+{
+	struct kobject **kobj = (struct kobject **)kallsyms_lookup_name("mm_kobj");
+
+	return kobj ? *kobj : NULL;
+}

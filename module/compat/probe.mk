@@ -19,3 +19,5 @@ ccflags-y += $(call pshare-has,PTE_MAP_LOCK,mm.h,^pte_t \*pte_offset_map_lock\>)
 # 6.9: splitting takes an order; later it moved behind two underscores
 ccflags-y += $(call pshare-has,SPLIT_ORDER_INNER,huge_mm.h,int __split_huge_page_to_list_to_order\>)
 ccflags-y += $(call pshare-has,SPLIT_ORDER,huge_mm.h,int split_huge_page_to_list_to_order\>)
+# 6.19: entries that are not present became leaves of their own kind
+ccflags-y += $(call pshare-has,SOFTLEAF,leafops.h,softleaf_is_swap)
