@@ -20,7 +20,8 @@ rank_of() {
 	merge | region) echo 20 ;;
 	# Tracepoints have fields of the rooms below, and are hit in those above.
 	trace) echo 25 ;;
-	share | unmerge | hugepage | aslr) echo 30 ;;
+	unmerge | hugepage | aslr) echo 30 ;;
+	share) echo 35 ;;
 	scan) echo 40 ;;
 	control | sysfs | debugfs) echo 50 ;;
 	main) echo 60 ;;
