@@ -130,6 +130,31 @@ TEST_F(abi, reserved_members) {
 	}
 }
 
+/* What the module fills in may hold anything before: structs are used again. */
+TEST_F(abi, answers_are_not_read) {
+	struct pshare_read *read = &self->arg.read;
+
+	make_valid(self, 0)->version.abi = ~0U;
+	EXPECT_EQ(ACCEPTED, accepted(self, PSHARE_IOC_VERSION));
+	EXPECT_EQ(PSHARE_ABI_VERSION, self->arg.version.abi);
+
+	make_add(self)->id = ~0ULL;
+	EXPECT_EQ(ACCEPTED, accepted(self, PSHARE_IOC_ADD));
+	EXPECT_NE(~0ULL, self->arg.add.id);
+
+	make_valid(self, 4)->unmerge.pages = ~0ULL;
+	EXPECT_EQ(ACCEPTED, accepted(self, PSHARE_IOC_UNMERGE));
+	EXPECT_EQ(NR_PAGES, self->arg.unmerge.pages);
+
+	make_valid(self, 3);
+	memset(&read->start, 0xff, sizeof(*read) - offsetof(struct pshare_read, start));
+	EXPECT_EQ(ACCEPTED, accepted(self, PSHARE_IOC_READ));
+	EXPECT_EQ(self->end, read->start);
+	EXPECT_EQ(0, read->merged + read->zero + read->swapped + read->ineligible);
+	EXPECT_EQ(0, read->group[0]);
+	EXPECT_EQ(0, read->group[PSHARE_GROUP_SIZE - 1]);
+}
+
 TEST_F(abi, bad_pointers) {
 	void *nowhere[] = { NULL, (void *)8, self->hole + PAGE, (void *)0xffff888000001000,
 			    (void *)0x800000000000, (void *)-4096L };

@@ -228,8 +228,10 @@ FIXTURE_SETUP(abi) {
 	self->end = self->start + RANGE;
 	ASSERT_EQ(ACCEPTED, add_range(self, self->end, self->end + RANGE, true));
 	self->id = self->arg.add.id;
-	make_valid(self, 5)->scan.passes = 3;
+	make_valid(self, 5)->scan.passes = PASSES;
 	ASSERT_EQ(ACCEPTED, accepted(self, PSHARE_IOC_SCAN));
+	/* Four kinds of pages; those of the test before are freed within a second. */
+	ASSERT_TRUE(ps_wait_counter("pages_shared", 4, 5000));
 }
 
 FIXTURE_TEARDOWN(abi) {

@@ -118,6 +118,7 @@ TEST_F(abi, overlap_with_whole_process) {
 	add->start = 0;
 	add->end = 0;
 	EXPECT_EQ(ACCEPTED, accepted(self, PSHARE_IOC_ADD));
+	add->id = 0;
 	EXPECT_EQ(EEXIST, refused(self, PSHARE_IOC_ADD));
 	EXPECT_EQ(EEXIST, add_range(self, self->start, self->end, false));
 }
