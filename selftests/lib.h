@@ -103,6 +103,17 @@ size_t same_frames(pid_t pid1, const void *address1, pid_t pid2, const void *add
 size_t different_frames(pid_t pid, const void *address, size_t count);
 /* Pages that are the kernel's zero page. */
 size_t zero_frames(pid_t pid, const void *address, size_t count);
+/*
+ * Pages that lie in frames of the module's: those are locked for as long as they
+ * live, and /proc/kpageflags says so.
+ */
+size_t shared_frames(pid_t pid, const void *address, size_t count);
+/* Frames that occur in both ranges, wherever. */
+size_t common_frames(pid_t pid1, const void *address1, size_t count1, pid_t pid2,
+		     const void *address2, size_t count2);
+/* Remembers frames; counts those that are no longer where they were. */
+void frames_save(pid_t pid, const void *address, size_t count, uint64_t *frames);
+size_t frames_changed(pid_t pid, const void *address, size_t count, const uint64_t *frames);
 /* Pages whose entry in pagemap has any of these bits set. */
 size_t pages_with(pid_t pid, const void *address, size_t count, uint64_t bits);
 
@@ -179,5 +190,25 @@ static inline char *child_page(const struct child *child, size_t page)
 {
 	return child->mem + page * PAGE;
 }
+
+/*
+ * What most tests begin with: two children whose pages hold the same, each page
+ * something else, and which are registered in one group.
+ */
+#define PAIR_SEED	1000
+struct pair {
+	int dev;
+	struct child a, b;
+	uint64_t region_a, region_b;
+};
+
+void pair_start(struct pair *pair, size_t pages, int flags);
+/* Scans; ends the test unless each page of a lies in the frame of b's. */
+void pair_merge(struct pair *pair);
+/* Pages that a and b share. */
+size_t pair_same(struct pair *pair);
+/* Pages of @child that do not hold what pair_start() put in, from inside and outside. */
+size_t pair_wrong(struct child *child);
+void pair_stop(struct pair *pair);
 
 #endif /* _PSHARE_SELFTESTS_LIB_H */

@@ -2,6 +2,7 @@
 /* Memory as others see it: frames, bytes and figures; see lib.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kernel-page-flags.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,6 +168,66 @@ size_t zero_frames(pid_t pid, const void *address, size_t count)
 			found++;
 	free(entries);
 	return found;
+}
+
+size_t shared_frames(pid_t pid, const void *address, size_t count)
+{
+	uint64_t *entries = get_entries(pid, address, count);
+	int fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	size_t found = 0;
+	uint64_t flags;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!frame_of(entries[i]))
+			continue;
+		if (pread(fd, &flags, sizeof(flags), frame_of(entries[i]) * sizeof(flags)) !=
+		    sizeof(flags))
+			lib_die("cannot read /proc/kpageflags");
+		if (flags & 1ULL << KPF_LOCKED)
+			found++;
+	}
+	close(fd);
+	free(entries);
+	return found;
+}
+
+size_t common_frames(pid_t pid1, const void *address1, size_t count1, pid_t pid2,
+		     const void *address2, size_t count2)
+{
+	uint64_t *entries1 = get_entries(pid1, address1, count1);
+	uint64_t *entries2 = get_entries(pid2, address2, count2);
+	size_t common = 0;
+
+	for (size_t i = 0; i < count1; i++) {
+		for (size_t j = 0; j < count2; j++) {
+			if (frame_of(entries1[i]) &&
+			    frame_of(entries1[i]) == frame_of(entries2[j])) {
+				common++;
+				break;
+			}
+		}
+	}
+	free(entries1);
+	free(entries2);
+	return common;
+}
+
+void frames_save(pid_t pid, const void *address, size_t count, uint64_t *frames)
+{
+	read_entries(pid, address, count, frames);
+	for (size_t i = 0; i < count; i++)
+		frames[i] = frame_of(frames[i]);
+}
+
+size_t frames_changed(pid_t pid, const void *address, size_t count, const uint64_t *frames)
+{
+	uint64_t *entries = get_entries(pid, address, count);
+	size_t changed = 0;
+
+	for (size_t i = 0; i < count; i++)
+		changed += frame_of(entries[i]) != frames[i];
+	free(entries);
+	return changed;
 }
 
 size_t pages_with(pid_t pid, const void *address, size_t count, uint64_t bits)
