@@ -119,7 +119,7 @@ static int do_add(union argument *arg)
 	u32 id;
 	int err;
 
-	if (add->reserved || add->id)
+	if (add->reserved)
 		return -EINVAL;
 	err = check_group(add) ?: check_range(add);
 	if (err)

@@ -26,6 +26,9 @@
 
 static struct kmem_cache *node_cache;
 
+/* Nodes of all indexes; guarded by the scan mutex, read anywhere. */
+static unsigned long nr_nodes;
+
 /**
  * pshare_index_init() - make the allocator of nodes
  *
@@ -158,6 +161,7 @@ struct pshare_node *pshare_index_add(struct pshare_index *index,
 	rb_link_node(&node->rb, parent, link);
 	rb_insert_color(&node->rb, &index->root[tree]);
 	WRITE_ONCE(index->count[tree], index->count[tree] + 1);
+	WRITE_ONCE(nr_nodes, nr_nodes + 1);
 	return node;
 }
 
@@ -172,6 +176,7 @@ void pshare_index_erase(struct pshare_index *index, enum pshare_tree tree,
 {
 	rb_erase(&node->rb, &index->root[tree]);
 	WRITE_ONCE(index->count[tree], index->count[tree] - 1);
+	WRITE_ONCE(nr_nodes, nr_nodes - 1);
 	kmem_cache_free(node_cache, node);
 }
 
@@ -192,11 +197,12 @@ bool pshare_index_clear_some(struct pshare_index *index, enum pshare_tree tree,
 }
 
 /**
- * pshare_index_node_size() - bytes that a node costs
+ * pshare_index_bytes() - what all indexes together cost
  *
- * Return: the size of an object of the allocator, with its padding.
+ * Context: any.
+ * Return: bytes of their nodes.
  */
-unsigned long pshare_index_node_size(void)
+unsigned long pshare_index_bytes(void)
 {
-	return kmem_cache_size(node_cache);
+	return READ_ONCE(nr_nodes) * kmem_cache_size(node_cache);
 }

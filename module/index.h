@@ -64,6 +64,6 @@ void pshare_index_erase(struct pshare_index *index, enum pshare_tree tree,
 			struct pshare_node *node);
 bool pshare_index_clear_some(struct pshare_index *index, enum pshare_tree tree,
 			     unsigned long max);
-unsigned long pshare_index_node_size(void);
+unsigned long pshare_index_bytes(void);
 
 #endif /* _PSHARE_INDEX_H */

@@ -4,6 +4,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/atomic.h>
 #include <linux/err.h>
 #include <linux/freezer.h>
 #include <linux/jiffies.h>
@@ -40,6 +41,9 @@
  * fiftieth of its time on it.
  */
 
+/* How often to look for unused pages and dead regions, in jiffies. */
+#define SETTLE_INTERVAL	(HZ / 2)
+
 /* Searches of all processes for orphans before what is left is given up. */
 #define MAX_ROUNDS	4
 
@@ -66,9 +70,11 @@ static DECLARE_WAIT_QUEUE_HEAD(pass_wait);
  * @wanted:	value of full_scans up to which passes were asked for
  * @waiters:	tasks that wait for a pass
  * @poked:	something has changed: look at the knobs again
+ * @next_scan:	when to go on scanning, in jiffies; the thread's own
  * @next_settle: when to look for unused pages and dead regions, in jiffies
  *
- * Guarded by the scan mutex, but for @poked, which is only ever a hint.
+ * Guarded by the scan mutex, but for @poked, which is only ever a hint, and
+ * @next_scan.
  */
 struct scanner {
 	struct pshare_batch batch;
@@ -78,6 +84,7 @@ struct scanner {
 	unsigned long wanted;
 	unsigned int waiters;
 	bool poked;
+	unsigned long next_scan;
 	unsigned long next_settle;
 };
 
@@ -224,6 +231,8 @@ static bool scan_batch(struct pshare_region *region, struct mm_struct *mm, unsig
 		pshare_count(region->scanned, pages);
 		*seen += pages ?: 1;
 		cond_resched();
+		if (kthread_should_stop())
+			break;
 	}
 	return true;
 }
@@ -273,7 +282,13 @@ static void settle(void)
 		cond_resched();
 	}
 	pshare_share_prune();
-	scanner.next_settle = jiffies + max_t(unsigned long, HZ / 2, 50 * (jiffies - start));
+	scanner.next_settle = jiffies + max_t(unsigned long, SETTLE_INTERVAL, 50 * (jiffies - start));
+}
+
+static void settle_sometimes(void)
+{
+	if (time_after_eq(jiffies, scanner.next_settle))
+		settle();
 }
 
 /**
@@ -303,8 +318,7 @@ static void scan_pages(unsigned int budget)
 			return;
 		if (may_scan())
 			scan_some(&seen);
-		if (time_after_eq(jiffies, scanner.next_settle))
-			settle();
+		settle_sometimes();
 		mutex_unlock(&pshare_scan_mutex);
 		cond_resched();
 		/* However little there is to scan, sleep once in a pass. */
@@ -313,24 +327,20 @@ static void scan_pages(unsigned int budget)
 	}
 }
 
-/* Sleep as the knobs say, or until somebody changes something. */
-static void rest(void)
+/* How long the thread has nothing to do, in jiffies. */
+static unsigned long idle_time(void)
 {
-	unsigned long timeout;
+	unsigned long timeout = MAX_SCHEDULE_TIMEOUT;
 
 	if (passes_wanted())
-		return;
-	if (may_scan())
-		timeout = msecs_to_jiffies(READ_ONCE(pshare_knobs.sleep_millisecs));
-	else if (pshare_region_any() || READ_ONCE(pshare_stats.pages_shared))
-		timeout = HZ / 2;
-	else
-		timeout = MAX_SCHEDULE_TIMEOUT;
-	if (timeout)
-		wait_event_freezable_timeout(thread_wait,
-					     READ_ONCE(scanner.poked) || kthread_should_stop(),
-					     timeout);
-	WRITE_ONCE(scanner.poked, false);
+		return 0;
+	if (pshare_region_any() || READ_ONCE(pshare_stats.pages_shared))
+		timeout = SETTLE_INTERVAL;
+	if (may_scan() && time_after(scanner.next_scan, jiffies))
+		timeout = min(timeout, scanner.next_scan - jiffies);
+	else if (may_scan())
+		timeout = 0;
+	return timeout;
 }
 
 static int scan_thread(void *unused)
@@ -338,14 +348,23 @@ static int scan_thread(void *unused)
 	set_freezable();
 	set_user_nice(current, 5);
 	while (!kthread_should_stop()) {
+		unsigned long idle = idle_time();
+
+		if (idle)
+			wait_event_freezable_timeout(thread_wait, READ_ONCE(scanner.poked) ||
+						     kthread_should_stop(), idle);
 		try_to_freeze();
-		scan_pages(READ_ONCE(pshare_knobs.pages_to_scan));
-		if (!may_scan() && !mutex_lock_interruptible(&pshare_scan_mutex)) {
-			if (time_after_eq(jiffies, scanner.next_settle))
-				settle();
+		if (xchg(&scanner.poked, false))
+			scanner.next_scan = jiffies;
+		if (passes_wanted() ||
+		    (may_scan() && time_after_eq(jiffies, scanner.next_scan))) {
+			scan_pages(READ_ONCE(pshare_knobs.pages_to_scan));
+			scanner.next_scan = jiffies +
+				msecs_to_jiffies(READ_ONCE(pshare_knobs.sleep_millisecs));
+		} else if (!mutex_lock_interruptible(&pshare_scan_mutex)) {
+			settle_sometimes();
 			mutex_unlock(&pshare_scan_mutex);
 		}
-		rest();
 	}
 	return 0;
 }
@@ -449,12 +468,13 @@ int pshare_scan_set_run(enum pshare_run run)
  */
 void pshare_scan_sum(struct pshare_sums *sums)
 {
-	unsigned long nodes = READ_ONCE(pshare_stats.pages_shared), merged = 0;
 	struct pshare_region *region;
+	unsigned long merged = 0;
 	u32 id = 0;
 
 	memset(sums, 0, sizeof(*sums));
-	sums->shared = nodes;
+	sums->shared = READ_ONCE(pshare_stats.pages_shared);
+	sums->metadata = pshare_index_bytes();
 	while ((region = pshare_region_get_next(id))) {
 		const struct pshare_ledger *ledger = &region->ledger;
 
@@ -466,9 +486,8 @@ void pshare_scan_sum(struct pshare_sums *sums)
 		sums->metadata += pshare_ledger_bytes(ledger) + sizeof(*region);
 		pshare_region_put(region);
 	}
+	/* Sharers that are no region's are not counted, nor are those just gone. */
 	sums->sharing = merged > sums->shared ? merged - sums->shared : 0;
-	/* Each unique page has a candidate's node, for the length of a pass. */
-	sums->metadata += (nodes + sums->unshared) * pshare_index_node_size();
 }
 
 /**
@@ -479,6 +498,8 @@ void pshare_scan_sum(struct pshare_sums *sums)
  */
 int pshare_scan_init(void)
 {
+	scanner.next_scan = jiffies;
+	scanner.next_settle = jiffies;
 	thread = kthread_run(scan_thread, NULL, "pshared");
 	return PTR_ERR_OR_ZERO(thread);
 }

@@ -499,15 +499,24 @@ static void allocations_are_modest(void)
 	CHECK(unit_common_flags() & __GFP_NORETRY);
 }
 
-static void node_size(void)
+static void bytes(void)
 {
-	CHECK(pshare_index_node_size() == sizeof(struct pshare_node));
+	struct pshare_index index;
+
+	pshare_index_setup(&index);
+	CHECK(pshare_index_bytes() == 0);
+	CHECK(pshare_index_add(&index, PSHARE_TREE_SHARED, 1));
+	CHECK(pshare_index_add(&index, PSHARE_TREE_CANDIDATE, 1));
+	CHECK(pshare_index_bytes() == 2 * sizeof(struct pshare_node));
+	pshare_index_clear_some(&index, PSHARE_TREE_SHARED, 1);
+	pshare_index_clear_some(&index, PSHARE_TREE_CANDIDATE, 1);
+	CHECK(pshare_index_bytes() == 0);
 }
 
 static const struct unit_test tests[] = {
 	{ "init without memory fails and can be tried again", init_without_memory },
 	{ "an empty index", empty_index },
-	{ "size of a node", node_size },
+	{ "bytes of the nodes", bytes },
 	{ "equal hashes keep their order", equal_order },
 	{ "sorted input", sorted_input },
 	{ "clear_some yields where it is told to", clear_some },
