@@ -83,7 +83,8 @@ selftests() {
 
 guests() {
 	build_module "$1" || return
-	"$top/selftests/qemu/guests.sh" "$1" check
+	MODULE=$(kernel "$1")/module/pshare.ko TOOL=$BUILD/userctl/pshare \
+		"$top/selftests/qemu/guests.sh" "$1" check
 }
 
 mkdir -p "$out"

@@ -118,6 +118,23 @@ verdict "$status" "builds without a warning with W=1"
 status=0; clean_build sparse C=2 CF=-D__CHECK_ENDIAN__ || status=$?
 verdict "$status" "sparse finds nothing"
 
+# The same goes for the programs.
+clean_programs() {
+	local status=0
+	rm -rf "$work/programs" "$work/userctl"
+	{
+		make -s --no-print-directory -C "$top/selftests" OUT="$work/programs" \
+			KSFT="$(kernel_dir "$version")/source/tools/testing/selftests" &&
+			make -s --no-print-directory -C "$top/userctl" OUT="$work/userctl"
+	} >"$work/log" 2>&1 || status=$?
+	grep -E 'warning:|error:' "$work/log" >"$work/found" && status=1
+	[ "$status" -eq 0 ] || [ -s "$work/found" ] || cp "$work/log" "$work/found"
+	return "$status"
+}
+
+status=0; clean_programs || status=$?
+verdict "$status" "the programs build without a warning"
+
 mapfile -t files < <(sources module)
 status=0; checkpatch_module "${files[@]}" || status=$?
 verdict "$status" "checkpatch --strict finds nothing in the module"
