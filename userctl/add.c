@@ -44,19 +44,7 @@ static int register_process(int fd, pid_t pid, const struct args *args, __u64 *i
 	return err;
 }
 
-/* A new entry of the array of results, with what is known before the call. */
-static struct json_object *result(struct json_object *array, pid_t pid, const char *comm,
-				  const struct args *args)
-{
-	struct json_object *obj = json_object_new_object();
-
-	json_object_array_add(array, obj);
-	json_object_object_add(obj, "pid", json_object_new_int(pid));
-	json_add_string(obj, "comm", comm);
-	json_add_string(obj, "group", args->group ? args->group : "");
-	return obj;
-}
-
+/* What became of one process: a line, or an entry of the array of results. */
 static void say_added(__u64 id, pid_t pid, const char *comm, const struct args *args)
 {
 	printf("region %llu: process %d (%s), ", id, (int)pid, comm);
@@ -68,39 +56,83 @@ static void say_added(__u64 id, pid_t pid, const char *comm, const struct args *
 		printf("no group: shares only within itself\n");
 }
 
+static struct json_object *result(struct json_object *array, pid_t pid, const char *comm, bool added)
+{
+	struct json_object *obj = json_object_new_object();
+
+	json_object_array_add(array, obj);
+	json_object_object_add(obj, "pid", json_object_new_int(pid));
+	json_add_string(obj, "comm", comm);
+	json_add_bool(obj, "added", added);
+	return obj;
+}
+
+static void result_region(struct json_object *obj, __u64 id, const char *group)
+{
+	json_add_u64(obj, "id", id);
+	json_add_string(obj, "group", group);
+}
+
+/* A process that was registered before: tell as what, as it may be another group. */
+static void report_already(int fd, pid_t pid, const char *comm, struct json_object *array)
+{
+	struct regions regions;
+	size_t i;
+
+	/* Without the list there is just less to tell. */
+	if (regions_read(fd, &regions))
+		regions.nr = 0;
+	for (i = 0; i < regions.nr && regions.at[i].pid != pid; i++)
+		;
+	if (array) {
+		struct json_object *obj = result(array, pid, comm, false);
+
+		json_add_bool(obj, "already", true);
+		if (i < regions.nr)
+			result_region(obj, regions.at[i].id, regions.at[i].group);
+	} else if (i < regions.nr) {
+		printf("region %llu: process %d (%s), registered already, left as it is: %s%s\n",
+		       regions.at[i].id, (int)pid, comm,
+		       regions.at[i].group[0] ? "group " : "no group", regions.at[i].group);
+	} else {
+		printf("process %d (%s), registered already, left as it is\n", (int)pid, comm);
+	}
+	regions_free(&regions);
+}
+
 /*
  * One process.  With @vm it is one of many that were found, and then it is no
  * failure that it is registered already, or that it has exited meanwhile.
  */
 static int add_one(int fd, pid_t pid, bool vm, const struct args *args, struct json_object *array)
 {
-	struct json_object *obj = NULL;
+	struct json_object *obj;
 	char comm[COMM_SIZE];
 	__u64 id = 0;
 	enum op op;
-	int err, rc = RC_OK;
+	int err, rc;
 
 	process_comm(pid, comm);
 	err = register_process(fd, pid, args, &id, &op);
 	if (vm && err == ESRCH)
 		return RC_OK;
-	if (array) {
-		obj = result(array, pid, comm, args);
-		json_add_bool(obj, "added", !err);
+	if (vm && err == EEXIST) {
+		report_already(fd, pid, comm, array);
+		return RC_OK;
 	}
-	if (!err && obj)
-		json_add_u64(obj, "id", id);
-	else if (!err)
-		say_added(id, pid, comm, args);
-	else if (vm && err == EEXIST && obj)
-		json_add_bool(obj, "already", true);
-	else if (vm && err == EEXIST)
-		printf("process %d (%s): registered already, left as it is\n", (int)pid, comm);
-	else
+	if (err) {
 		rc = fail(op, err, "process %d", (int)pid);
-	if (rc && obj)
-		json_object_object_add(obj, "error", report_last_error());
-	return rc;
+		if (array) {
+			obj = result(array, pid, comm, false);
+			json_object_object_add(obj, "error", report_last_error());
+		}
+		return rc;
+	}
+	if (array)
+		result_region(result(array, pid, comm, true), id, args->group ? args->group : "");
+	else
+		say_added(id, pid, comm, args);
+	return RC_OK;
 }
 
 static int add_vms(int fd, const struct args *args, struct json_object *array)

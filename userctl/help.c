@@ -9,8 +9,10 @@ int cmd_help(const struct args *args)
 
 	if (args->topic) {
 		cmd = cmd_find(args->topic);
-		if (!cmd)
+		if (!cmd) {
+			report_command(NULL);	/* the overview is what helps here */
 			return report_usage("there is no command '%s'", args->topic);
+		}
 	}
 	if (report_is_json())
 		usage_json(cmd);

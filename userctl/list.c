@@ -9,39 +9,17 @@
 #include <pshare.h>
 
 #include "cli.h"
+#include "counters.h"
 #include "device.h"
 #include "errors.h"
 #include "process.h"
 #include "report.h"
 
-/* The counters of a region, for everything that goes through them. */
-struct counter {
-	const char *name;
-	size_t offset;
-	bool pages;	/* pages as of now, which have a size in MiB */
+/* Widths of the columns that depend on what is in them. */
+struct widths {
+	int group;
+	int range;
 };
-
-#define COUNTER(name, member, pages) \
-	{ name, offsetof(struct pshare_read, member), pages }
-
-static const struct counter counters[] = {
-	COUNTER("scanned", scanned, false),
-	COUNTER("merged", merged, true),
-	COUNTER("zero", zero, true),
-	COUNTER("volatile", volatile_, true),
-	COUNTER("unique", unique, true),
-	COUNTER("swapped", swapped, true),
-	COUNTER("ineligible", ineligible, true),
-	COUNTER("huge_splits", huge_splits, false),
-	COUNTER("refused", refused, false),
-};
-
-#define NR_COUNTERS (sizeof(counters) / sizeof(counters[0]))
-
-static __u64 count(const struct pshare_read *region, const struct counter *counter)
-{
-	return *(const __u64 *)((const char *)region + counter->offset);
-}
 
 static void format_range(const struct pshare_read *region, char *buf, size_t size)
 {
@@ -60,7 +38,6 @@ static void add_json(struct json_object *array, const struct pshare_read *region
 {
 	struct json_object *obj = json_object_new_object();
 	char comm[COMM_SIZE];
-	size_t i;
 
 	process_comm(region->pid, comm);
 	json_object_array_add(array, obj);
@@ -72,37 +49,52 @@ static void add_json(struct json_object *array, const struct pshare_read *region
 	json_add_bool(obj, "whole", region->state & PSHARE_REGION_WHOLE);
 	json_add_u64(obj, "start", region->start);
 	json_add_u64(obj, "end", region->end);
-	for (i = 0; i < NR_COUNTERS; i++)
-		json_add_u64(obj, counters[i].name, count(region, &counters[i]));
+	counters_json(region, obj);
 }
 
 static void print_long(const struct pshare_read *region)
 {
-	char comm[COMM_SIZE], range[64], amount[AMOUNT_SIZE];
-	size_t i;
+	char comm[COMM_SIZE], range[64];
 
 	process_comm(region->pid, comm);
 	format_range(region, range, sizeof(range));
 	printf("region %llu\n", region->id);
-	printf("  %-12s %d (%s)\n", "process", region->pid, comm);
-	printf("  %-12s %s\n", "group", region->state & PSHARE_REGION_PRIVATE ?
+	printf("  %-16s %d (%s)\n", "process", region->pid, comm);
+	printf("  %-16s %s\n", "group", region->state & PSHARE_REGION_PRIVATE ?
 	       "none: shares only within itself" : region->group);
-	printf("  %-12s %s\n", "range", range);
-	for (i = 0; i < NR_COUNTERS; i++) {
-		__u64 n = count(region, &counters[i]);
-
-		if (counters[i].pages)
-			printf("  %-12s %s\n", counters[i].name, format_pages(amount, n));
-		else
-			printf("  %-12s %llu\n", counters[i].name, n);
-	}
+	printf("  %-16s %s\n", "range", range);
+	counters_print(region);
 }
 
-static void print_head(void)
+static void widen(int *width, const char *text)
 {
-	printf("%4s %7s %-15s %-12s %-25s %9s %9s %9s %9s %8s %10s %12s\n",
-	       "ID", "PID", "COMMAND", "GROUP", "RANGE", "MERGED", "ZERO", "VOLATILE", "UNIQUE",
-	       "SWAPPED", "INELIGIBLE", "SAVED");
+	int len = (int)strlen(text);
+
+	if (*width < len)
+		*width = len;
+}
+
+static struct widths measure(const struct regions *regions)
+{
+	struct widths widths = { 0 };
+	char range[64];
+	size_t i;
+
+	widen(&widths.group, "GROUP");
+	widen(&widths.range, "RANGE");
+	for (i = 0; i < regions->nr; i++) {
+		format_range(&regions->at[i], range, sizeof(range));
+		widen(&widths.group, group_of(&regions->at[i]));
+		widen(&widths.range, range);
+	}
+	return widths;
+}
+
+static void print_head(const struct widths *widths)
+{
+	printf("%4s %7s %-15s %-*s %-*s %9s %9s %9s %9s %8s %10s %11s\n", "ID", "PID", "COMMAND",
+	       widths->group, "GROUP", widths->range, "RANGE", "MERGED", "ZERO", "VOLATILE",
+	       "UNIQUE", "SWAPPED", "INELIGIBLE", "SAVED");
 }
 
 static void print_counts(const struct pshare_read *region)
@@ -110,37 +102,32 @@ static void print_counts(const struct pshare_read *region)
 	char amount[AMOUNT_SIZE];
 
 	format_bytes(amount, (double)(region->merged + region->zero) * PAGE_BYTES);
-	printf(" %9llu %9llu %9llu %9llu %8llu %10llu %12s\n", region->merged, region->zero,
+	printf(" %9llu %9llu %9llu %9llu %8llu %10llu %11s\n", region->merged, region->zero,
 	       region->volatile_, region->unique, region->swapped, region->ineligible, amount);
 }
 
-static void print_row(const struct pshare_read *region)
+static void print_table(const struct regions *regions)
 {
-	char comm[COMM_SIZE], range[64];
-
-	process_comm(region->pid, comm);
-	format_range(region, range, sizeof(range));
-	printf("%4llu %7d %-15s %-12s %-25s", region->id, region->pid, comm, group_of(region), range);
-	print_counts(region);
-}
-
-static void print_total(const struct regions *regions)
-{
-	struct pshare_read total = { 0 };
+	struct widths widths = measure(regions);
+	struct pshare_read sum;
 	size_t i;
 
+	print_head(&widths);
 	for (i = 0; i < regions->nr; i++) {
 		const struct pshare_read *region = &regions->at[i];
+		char comm[COMM_SIZE], range[64];
 
-		total.merged += region->merged;
-		total.zero += region->zero;
-		total.volatile_ += region->volatile_;
-		total.unique += region->unique;
-		total.swapped += region->swapped;
-		total.ineligible += region->ineligible;
+		process_comm(region->pid, comm);
+		format_range(region, range, sizeof(range));
+		printf("%4llu %7d %-15s %-*s %-*s", region->id, region->pid, comm,
+		       widths.group, group_of(region), widths.range, range);
+		print_counts(region);
 	}
-	printf("%4s %7s %-15s %-12s %-25s", "", "", "total", "", "");
-	print_counts(&total);
+	if (regions->nr < 2)
+		return;
+	counters_sum(regions, &sum);
+	printf("%4s %7s %-15s %-*s %-*s", "", "", "total", widths.group, "", widths.range, "");
+	print_counts(&sum);
 }
 
 static bool wanted(const struct args *args, const struct pshare_read *region)
@@ -198,13 +185,8 @@ static void show(const struct args *args, const struct regions *regions)
 			print_long(&regions->at[i]);
 		return;
 	}
-	if (!regions->nr)
-		return;
-	print_head();
-	for (i = 0; i < regions->nr; i++)
-		print_row(&regions->at[i]);
-	if (regions->nr > 1)
-		print_total(regions);
+	if (regions->nr)
+		print_table(regions);
 }
 
 int cmd_list(const struct args *args)

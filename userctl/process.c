@@ -49,12 +49,10 @@ void process_comm(pid_t pid, char *comm)
 		len = read(fd, comm, COMM_SIZE - 1);
 		close(fd);
 	}
-	if (len <= 0) {
-		strcpy(comm, "?");
-		return;
-	}
-	comm[len] = '\0';
+	comm[len < 0 ? 0 : len] = '\0';
 	comm[strcspn(comm, "\n")] = '\0';
+	if (!*comm)
+		strcpy(comm, "?");
 	for (; *comm; comm++)
 		if (*comm <= ' ' || *comm > '~')
 			*comm = '?';

@@ -116,6 +116,22 @@ void report_note(const char *fmt, ...)
 	json_object_array_add(notes, json_object_new_string(text));
 }
 
+/*
+ * Words of the command line appear in messages, and may hold anything; JSON
+ * wants UTF-8.
+ */
+static void json_add_message(struct json_object *obj, const char *key, const char *text)
+{
+	char clean[1024];
+	char *c;
+
+	snprintf(clean, sizeof(clean), "%s", text);
+	for (c = clean; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	json_add_string(obj, key, clean);
+}
+
 static struct json_object *failure_json(const struct failure *failure)
 {
 	struct json_object *obj = json_object_new_object();
@@ -124,11 +140,11 @@ static struct json_object *failure_json(const struct failure *failure)
 	if (report.command)
 		json_add_string(obj, "command", report.command);
 	if (failure->subject)
-		json_add_string(obj, "subject", failure->subject);
+		json_add_message(obj, "subject", failure->subject);
 	json_object_object_add(obj, "errno", name ? json_object_new_string(name) : NULL);
 	json_object_object_add(obj, "exit", json_object_new_int(failure->rc));
-	json_add_string(obj, "message", failure->why);
-	json_add_string(obj, "advice", failure->advice);
+	json_add_message(obj, "message", failure->why);
+	json_add_message(obj, "advice", failure->advice);
 	return obj;
 }
 
@@ -190,6 +206,8 @@ const char *format_bytes(char *buf, double bytes)
 {
 	double mib = bytes / (1024 * 1024);
 
+	if (fabs(mib) < 0.05)
+		mib = 0;	/* never "-0.0" */
 	if (fabs(mib) < 10 * 1024)
 		snprintf(buf, AMOUNT_SIZE, "%.1f MiB", mib);
 	else

@@ -9,6 +9,7 @@
 #include <pshare.h>
 
 #include "cli.h"
+#include "counters.h"
 #include "device.h"
 #include "errors.h"
 #include "knobs.h"
@@ -22,6 +23,7 @@ struct summary {
 	size_t private_regions;
 	size_t groups;		/* those with a name */
 	size_t shared_groups;	/* those of two or more regions */
+	struct pshare_read sum;	/* of the counters of all regions */
 };
 
 /* Counts each group at its first region. */
@@ -31,7 +33,7 @@ static void count_group(const struct regions *regions, size_t at, struct summary
 
 	for (i = 0; i < regions->nr; i++) {
 		if (regions->at[i].state & PSHARE_REGION_PRIVATE ||
-		    strcmp(regions->at[i].group, regions->at[at].group))
+		    strcmp(regions->at[i].group, regions->at[at].group) != 0)
 			continue;
 		if (i < at)
 			return;
@@ -72,12 +74,13 @@ static int summarise(struct summary *summary)
 		else
 			count_group(&regions, i, summary);
 	}
+	counters_sum(&regions, &summary->sum);
 	regions_free(&regions);
 	return RC_OK;
 }
 
 /* Why nothing happens, or less than hoped for. */
-static void explain(const struct summary *summary)
+static void explain(const struct summary *summary, __u64 saved)
 {
 	long long run = knob_number("run");
 
@@ -99,31 +102,37 @@ static void explain(const struct summary *summary)
 	else if (summary->regions && knob_number("full_scans") < 3)
 		report_note("pages are merged when they stay the same between two visits, so "
 			    "the saving shows after about three passes (full_scans)");
-	if (knob_number("general_profit") < 0)
+	if (saved && knob_number("general_profit") < 0)
 		report_note("the module's own memory is more than what it saves so far");
 }
 
-static int show_json(const struct summary *summary, __u64 saved)
+static void add_known(struct json_object *doc, const char *key, bool known, __u64 value)
+{
+	json_object_object_add(doc, key, known ? json_object_new_uint64(value) : NULL);
+}
+
+static void show_json(const struct summary *summary, __u64 saved)
 {
 	struct json_object *doc = report_doc();
+	struct json_object *sum = NULL;
 	char value[KNOB_SIZE];
 	const struct knob *knob;
 
-	json_object_object_add(doc, "abi", summary->known ?
-			       json_object_new_uint64(summary->abi) : NULL);
+	add_known(doc, "abi", summary->known, summary->abi);
 	for (knob = knobs; knob->name; knob++)
 		if (!knob_read(knob->name, value))
 			json_object_object_add(doc, knob->name, knob_json(value));
 	json_add_u64(doc, "saved_pages", saved);
 	json_add_u64(doc, "saved_bytes", saved * PAGE_BYTES);
-	json_object_object_add(doc, "regions", summary->known ?
-			       json_object_new_uint64(summary->regions) : NULL);
-	json_object_object_add(doc, "private_regions", summary->known ?
-			       json_object_new_uint64(summary->private_regions) : NULL);
-	json_object_object_add(doc, "groups", summary->known ?
-			       json_object_new_uint64(summary->groups) : NULL);
+	add_known(doc, "regions", summary->known, summary->regions);
+	add_known(doc, "private_regions", summary->known, summary->private_regions);
+	add_known(doc, "groups", summary->known, summary->groups);
+	if (summary->known) {
+		sum = json_object_new_object();
+		counters_json(&summary->sum, sum);
+	}
+	json_object_object_add(doc, "sum", sum);
 	json_add_array(doc, "notes");
-	return RC_OK;
 }
 
 static void print_amounts(void)
@@ -141,7 +150,7 @@ static void print_amounts(void)
 		       knob_find(names[i])->help);
 }
 
-static int show_text(const struct summary *summary, __u64 saved)
+static void show_text(const struct summary *summary, __u64 saved)
 {
 	static const char *const states[] = { "stopped", "running", "stopped, all unmerged" };
 	long long run = knob_number("run");
@@ -153,19 +162,22 @@ static int show_text(const struct summary *summary, __u64 saved)
 	       knob_number("use_zero_pages") ? "merged" : "left alone");
 	printf("passes    %lld done, %lld pages visited\n",
 	       knob_number("full_scans"), knob_number("pages_scanned"));
-	if (summary->known)
+	if (!summary->known)
+		printf("regions   unknown\n");
+	else if (!summary->regions)
+		printf("regions   none\n");
+	else
 		printf("regions   %zu, in %zu group%s; %zu without a group\n", summary->regions,
 		       summary->groups, summary->groups == 1 ? "" : "s",
 		       summary->private_regions);
-	else
-		printf("regions   unknown\n");
+	if (summary->regions)
+		counters_print(&summary->sum);
 	printf("pages\n");
 	print_amounts();
 	printf("saved     %s", format_pages(amount, saved));
 	printf(", less %s for the module itself:",
 	       format_bytes(amount, (double)knob_number("metadata_bytes")));
 	printf(" %s\n", format_bytes(amount, (double)knob_number("general_profit")));
-	return RC_OK;
 }
 
 int cmd_status(const struct args *args)
@@ -182,9 +194,9 @@ int cmd_status(const struct args *args)
 		return rc;
 	saved = (__u64)knob_number("pages_sharing") + (__u64)knob_number("ksm_zero_pages");
 	if (report_is_json())
-		rc = show_json(&summary, saved);
+		show_json(&summary, saved);
 	else
-		rc = show_text(&summary, saved);
-	explain(&summary);
-	return rc;
+		show_text(&summary, saved);
+	explain(&summary, saved);
+	return RC_OK;
 }

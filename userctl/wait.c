@@ -16,7 +16,11 @@
 #define TICK_NS		200000000L
 #define NUDGE		SIGUSR1
 
+/* How long to wait for the call to end before a further signal ends all. */
+#define PATIENCE_S	1
+
 static volatile sig_atomic_t interrupted;
+static struct timespec interrupted_at;	/* set once, by the first signal */
 
 struct watch {
 	pthread_t thread;
@@ -28,26 +32,39 @@ struct watch {
 	void *tick_arg;
 };
 
-static void on_interrupt(int signal)
+/*
+ * Signals often come twice at once: timeout(1) sends them to the process and to
+ * its group.  So only a later one means that the user has lost patience.
+ */
+static void on_interrupt(int number)
 {
-	(void)signal;
-	interrupted = 1;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (!interrupted) {
+		interrupted_at = now;
+		interrupted = 1;
+	} else if (now.tv_sec - interrupted_at.tv_sec > PATIENCE_S) {
+		signal(number, SIG_DFL);
+		raise(number);
+	}
 }
 
-static void on_nudge(int signal)
+static void on_nudge(int number)
 {
-	(void)signal;
+	(void)number;
 }
 
-static void handle(int signal, void (*handler)(int), int flags)
+/* Without SA_RESTART, so that the signal ends a system call. */
+static void handle(int number, void (*handler)(int))
 {
-	struct sigaction old, new = { .sa_handler = handler, .sa_flags = flags };
+	struct sigaction old, new = { .sa_handler = handler };
 
 	/* Who started us with the signal ignored, as nohup does, means it. */
-	if (signal != NUDGE && !sigaction(signal, NULL, &old) && old.sa_handler == SIG_IGN)
+	if (number != NUDGE && !sigaction(number, NULL, &old) && old.sa_handler == SIG_IGN)
 		return;
 	sigemptyset(&new.sa_mask);
-	sigaction(signal, &new, NULL);
+	sigaction(number, &new, NULL);
 }
 
 static void *watch_thread(void *arg)
@@ -120,9 +137,9 @@ int wait_call(int (*call)(void *arg), void *arg, void (*tick)(void *arg), void *
 	bool watched;
 	int err;
 
-	handle(NUDGE, on_nudge, 0);
-	handle(SIGINT, on_interrupt, SA_RESETHAND);
-	handle(SIGTERM, on_interrupt, SA_RESETHAND);
+	handle(NUDGE, on_nudge);
+	handle(SIGINT, on_interrupt);
+	handle(SIGTERM, on_interrupt);
 
 	watched = !watch_start(&watch);
 	err = call(arg);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Calls that may last.  While wait_call() runs, SIGINT and SIGTERM do not end
- * the process but the call, which returns EINTR; a second one ends the process.
+ * the process but the call, which returns EINTR; one that comes some time after
+ * that ends the process.
  */
 #ifndef PSHARE_WAIT_H
 #define PSHARE_WAIT_H
