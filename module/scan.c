@@ -129,9 +129,30 @@ static void begin_pass(void)
 	trace_pshare_scan_start(pshare_stats.full_scans, pshare_stats.pages_scanned);
 }
 
+/* Look for regions without a process and shared pages without a sharer. */
+static void settle(void)
+{
+	struct pshare_region *region;
+	unsigned long start = jiffies;
+	u32 id = 0;
+
+	lockdep_assert_held(&pshare_scan_mutex);
+	while ((region = pshare_region_get_next(id))) {
+		id = region->id + 1;
+		if (pshare_region_dead(region))
+			pshare_region_del(region);
+		pshare_region_put(region);
+		cond_resched();
+	}
+	pshare_share_prune();
+	scanner.next_settle = jiffies + max_t(unsigned long, SETTLE_INTERVAL, 50 * (jiffies - start));
+}
+
 static void end_pass(void)
 {
 	scanner.in_pass = false;
+	/* Who waited for the pass shall see figures of now. */
+	settle();
 	pshare_count(pshare_stats.full_scans, 1);
 	trace_pshare_scan_end(pshare_stats.full_scans, pshare_stats.pages_scanned);
 	wake_up_interruptible_all(&pass_wait);
@@ -264,25 +285,6 @@ static void scan_some(unsigned int *seen)
 		leave_region();
 	}
 	pshare_region_put(region);
-}
-
-/* Look for regions without a process and shared pages without a sharer. */
-static void settle(void)
-{
-	struct pshare_region *region;
-	unsigned long start = jiffies;
-	u32 id = 0;
-
-	lockdep_assert_held(&pshare_scan_mutex);
-	while ((region = pshare_region_get_next(id))) {
-		id = region->id + 1;
-		if (pshare_region_dead(region))
-			pshare_region_del(region);
-		pshare_region_put(region);
-		cond_resched();
-	}
-	pshare_share_prune();
-	scanner.next_settle = jiffies + max_t(unsigned long, SETTLE_INTERVAL, 50 * (jiffies - start));
 }
 
 static void settle_sometimes(void)
