@@ -22,8 +22,8 @@ kernel() {
 
 # part NAME COMMAND...: what it prints is TAP, maybe several plans in a row.
 part() {
-	local name=$1 file=$out/${1//[ :]/-}.tap status=0 ok bad skip planned
-	local before=$SECONDS
+	local name=$1 file status=0 ok bad skip planned before=$SECONDS
+	file=$(mktemp "$out/tap.XXXXXX")
 	shift
 	echo "# ---- $name"
 	"$@" 2>&1 </dev/null | tee "$file" || status=$?
@@ -42,6 +42,7 @@ part() {
 	while read -r line; do
 		failures+=("$name: $line")
 	done < <(grep -E '^not ok ' "$file")
+	mv "$file" "$out/${name//[ :]/-}.tap"
 	echo "# $name: $ok passed, $bad failed, $skip skipped, $((SECONDS - before)) s"
 }
 
@@ -56,22 +57,22 @@ tool() {
 
 # Builds that must succeed before anything can be tested.
 build_module() {
-	"$top/selftests/qemu/module.sh" "$1" "$(kernel "$1")/module" >"$out/build.log" 2>&1 &&
-		build_tool >>"$out/build.log" 2>&1 && return
-	sed 's/^/# /' "$out/build.log"
+	"$top/selftests/qemu/module.sh" "$1" "$(kernel "$1")/module" >"$log" 2>&1 &&
+		build_tool >>"$log" 2>&1 && return
+	sed 's/^/# /' "$log"
 	return 1
 }
 
 build_tool() {
-	make -s --no-print-directory -C "$top/userctl" OUT="$BUILD/userctl"
+	flock "$out" make -s --no-print-directory -C "$top/userctl" OUT="$BUILD/userctl"
 }
 
 selftests() {
 	local version=$1 dir names
 	dir=$(kernel "$version")
-	make -s --no-print-directory -C "$top/selftests" OUT="$dir/selftests" \
-		KSFT="$dir/source/tools/testing/selftests" >"$out/build.log" 2>&1 || {
-		sed 's/^/# /' "$out/build.log"
+	flock "$dir/lock" make -s --no-print-directory -C "$top/selftests" OUT="$dir/selftests" \
+		KSFT="$dir/source/tools/testing/selftests" >"$log" 2>&1 || {
+		sed 's/^/# /' "$log"
 		return 1
 	}
 	build_module "$version" || return
@@ -88,6 +89,8 @@ guests() {
 }
 
 mkdir -p "$out"
+log=$(mktemp "$out/build.XXXXXX")
+trap 'rm -f "$log"' EXIT
 begin=$SECONDS
 "$top/selftests/qemu/deps.sh" || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 for version in $kernels; do

@@ -19,7 +19,7 @@ shift 2
 [ $# -gt 0 ] || die "no tests are named"
 programs=("$@")
 seconds=${SECONDS_EACH:-300}
-work=$build/qemu/$version-selftests${BOOT_NAME:+-$BOOT_NAME}
+kept=$build/qemu/$version-selftests${BOOT_NAME:+-$BOOT_NAME}
 results=0 failures=0 dirty=0 pid=''
 
 # The modules of the kernel that the tests ask for, besides what this needs.
@@ -31,7 +31,6 @@ modules_wanted() {
 
 make_initramfs() {
 	local root=$work/root name
-	rm -rf "$work"
 	mkdir -p "$root/tests"
 	add_busybox "$root"
 	# shellcheck disable=SC2046 # a list of words
@@ -66,6 +65,8 @@ take_line() {
 		[[ $line =~ ^(ok|not ok)" "*[0-9]*" "*-?" "*(.*)$ ]]
 		result "${BASH_REMATCH[1]}" "$name: ${BASH_REMATCH[2]}"
 		;;
+	# That a test starts, and that it passed, is said by the line below.
+	"#  RUN "* | "#            OK "* | '') ;;
 	*) echo "# $name: ${line#\# }" ;;
 	esac
 }
@@ -153,8 +154,17 @@ run_machine() {
 	fi
 }
 
-# No machine outlives this script.
-trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null' EXIT
+# No machine outlives this script.  What it leaves to read is in $kept; until
+# then it has a directory of its own, so that several may run.
+leave() {
+	[ -z "$pid" ] || kill "$pid" 2>/dev/null
+	rm -rf "$kept" "$work/root"
+	mv "$work" "$kept"
+}
+
+mkdir -p "$build/qemu"
+work=$(mktemp -d "$kept.XXXXXX")
+trap leave EXIT
 trap 'exit 130' INT TERM
 
 make_initramfs

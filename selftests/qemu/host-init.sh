@@ -185,7 +185,7 @@ pshare_shares() {
 	insmod /pshare.ko || fail "insmod refused"
 	begin=$(seconds)
 	pshare add --vms --group demo || fail "pshare add --vms: exit status $?"
-	pshare scan --passes "$passes_wanted" &
+	pshare scan --passes "$passes_wanted" >/run/scan 2>&1 &
 	scanning=$!
 	while kill -0 $scanning 2>/dev/null; do
 		progress "pshare: $(cat $ours/full_scans) passes, $(cat $ours/pages_sharing) pages sharing," \
@@ -194,6 +194,7 @@ pshare_shares() {
 	done
 	wait $scanning || fail "pshare scan: exit status $?"
 	fig pshare_seconds $(($(seconds) - begin))
+	cat /run/scan
 	for name in full_scans pages_shared pages_sharing pages_unshared pages_volatile pages_scanned \
 		ksm_zero_pages general_profit metadata_bytes; do
 		fig pshare_$name "$(cat $ours/$name)"
@@ -210,9 +211,15 @@ pshare_scans_while_guests_write() {
 	pshare set run 1 >/dev/null || fail "pshare set run"
 	command_guests write writing
 	guests_live merged
-	scans=$(cat $ours/full_scans)
-	guests_live scanned
+	scans=$(cat $ours/full_scans) limit=$(($(seconds) + 240))
+	while [ "$(cat $ours/full_scans)" -lt $((scans + 2)) ]; do
+		[ "$(seconds)" -lt $limit ] || fail "the scanner stands still"
+		progress "pshare: $(cat $ours/pages_sharing) pages sharing; guests in rounds" \
+			"$(round_of 1) and $(round_of 2)"
+		sleep 1
+	done
 	fig pshare_passes_meanwhile $(($(cat $ours/full_scans) - scans))
+	guests_live scanned
 	fig pshare_sharing_meanwhile "$(cat $ours/pages_sharing)"
 }
 

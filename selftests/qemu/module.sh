@@ -22,6 +22,8 @@ done
 [ ${#sources[@]} -gt 0 ] || sources=("$top/Kbuild" "$top/module")
 
 mkdir -p "$out"
+exec 9>"$out/.lock"
+flock 9
 # What was deleted from the source must not live on here; times are kept, so
 # that what did not change is not built again.
 for source in "${sources[@]}"; do
@@ -39,4 +41,4 @@ find "${sources[@]}" \( -name '*.[ch]' -o -name Kbuild -o -name '*.mk' \) -print
 		mkdir -p "${target%/*}"
 		cmp -s "$file" "$target" || cp -p "$file" "$target"
 	done
-exec make -C "$(kernel_dir "$version")/headers" M="$out" -j"$(nproc)" "$@" modules
+make -C "$(kernel_dir "$version")/headers" M="$out" -j"$(nproc)" "$@" modules
