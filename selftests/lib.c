@@ -183,6 +183,8 @@ int ps_begin(void)
 		lib_die("cannot set the knobs to their defaults");
 	if (!lib_wait(no_regions, &dev, 5000))
 		lib_die("a region of the test before is still there");
+	if (!ps_nothing_shared())
+		lib_die("pages of the test before are still shared");
 	return dev;
 }
 
@@ -355,6 +357,12 @@ bool ps_wait_counter(const char *name, long long value, unsigned int ms)
 	struct wanted wanted = { name, value };
 
 	return lib_wait(counter_is, &wanted, ms);
+}
+
+bool ps_nothing_shared(void)
+{
+	return ps_wait_counter("pages_shared", 0, 3000) &&
+	       ps_wait_counter("pages_sharing", 0, 3000);
 }
 
 /* ---- cgroups ---- */

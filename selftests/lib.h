@@ -81,6 +81,8 @@ long long ksm_get(const char *name);
 int ksm_set(const char *name, long long value);
 /* Waits until the counter has this value; false after @ms. */
 bool ps_wait_counter(const char *name, long long value, unsigned int ms);
+/* The module has a few seconds to see that nobody maps a shared page any more. */
+bool ps_nothing_shared(void);
 
 /* Contents: a page is known by its seed; seed 0 is the page of zeros. */
 void page_fill(void *page, uint64_t seed);
@@ -117,7 +119,10 @@ size_t frames_changed(pid_t pid, const void *address, size_t count, const uint64
 /* Pages whose entry in pagemap has any of these bits set. */
 size_t pages_with(pid_t pid, const void *address, size_t count, uint64_t bits);
 
-/* Bytes of a process, seen from outside; 0 or -errno. */
+/*
+ * Bytes of a process, seen from outside; 0 or -errno.  peek() leaves shared pages
+ * shared, poke() is process_vm_writev(2).
+ */
 int peek(pid_t pid, const void *address, void *to, size_t length);
 int poke(pid_t pid, void *address, const void *from, size_t length);
 /* Pages that do not hold page i of the pattern @seed + i * @step. */
