@@ -71,13 +71,16 @@ checkpatch_module() {
 }
 
 # Programs of user space have no helpers of the kernel, return what they like,
-# and print sentences longer than a line.  SPACING: a false alarm on FIXTURE_DATA().
+# print sentences longer than a line, and stand in for functions of libc.  The
+# two lines taken out are false alarms on FIXTURE_DATA() and on (long[6]){ ... }.
 checkpatch_programs() {
 	checkpatch "$everywhere,PREFER_KERNEL_TYPES,AVOID_EXTERNS,ENOSYS,STRCPY,STRNCPY,\
 ARRAY_SIZE,BIT_MACRO,USE_NEGATIVE_ERRNO,SPLIT_STRING,VOLATILE,MIN_MAX,MINMAX,\
 PREFER_DEFINED_ATTRIBUTE_MACRO,COMPLEX_MACRO,CONST_STRUCT,EMBEDDED_FUNCTION_NAME,\
-PRINTF_L,SSCANF_TO_KSTRTO,DEPRECATED_API,CONSIDER_KSTRTO,NEW_TYPEDEFS,PREFER_FALLTHROUGH,CAMELCASE" "$@" |
-		grep -v "SPACING: spaces preferred around that '\*' (ctx:WxV)" >"$work/found" || true
+PRINTF_L,SSCANF_TO_KSTRTO,DEPRECATED_API,CONSIDER_KSTRTO,NEW_TYPEDEFS,PREFER_FALLTHROUGH,CAMELCASE,\
+FUNCTION_ARGUMENTS,MISSING_SPACE" "$@" |
+		grep -v -e "SPACING: spaces preferred around that '\*' (ctx:WxV)" \
+			-e "SPACING: space required before the open brace '{'" >"$work/found" || true
 	[ ! -s "$work/found" ]
 }
 
