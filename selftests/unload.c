@@ -387,6 +387,64 @@ static void one_round(struct __test_metadata *_metadata, struct child child[2], 
 	EXPECT_EQ(0, all_wrong(child)) TH_LOG("round %u", round);
 }
 
+/* Reads and turns all that can be seen of the module, there or not, for ever. */
+static void meddle(void)
+{
+	static const char * const names[] = { "run", "pages_to_scan", "sleep_millisecs",
+					      "use_zero_pages", "pages_sharing", "metadata_bytes" };
+	struct pshare_read read;
+	char text[4096];
+	unsigned int i;
+	int dev;
+
+	for (i = 0; ; i++) {
+		ps_set(names[i % 4], i % 3);
+		snprintf(text, sizeof(text), PSHARE_SYSFS "%s", names[i % ARRAY_SIZE(names)]);
+		file_try_read(text, text, sizeof(text));
+		file_try_read("/sys/kernel/debug/pshare/regions", text, sizeof(text));
+		file_try_read("/sys/kernel/debug/pshare/groups", text, sizeof(text));
+		if (i % 8)
+			continue;
+		dev = ps_open();
+		if (dev < 0)
+			continue;
+		ps_next(dev, 0, &read);
+		ps_scan(dev, 1);
+		close(dev);
+	}
+}
+
+/* The module comes and goes while others look at it and turn its knobs. */
+TEST_F_TIMEOUT(unload, while_knobs_are_turned, 100)
+{
+	unsigned int i, refused = 0;
+	pid_t pid[2];
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(pid); i++) {
+		pid[i] = fork();
+		if (!pid[i])
+			meddle();
+	}
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(0, module_load(""));
+		usleep(rand() % 60000);
+		for (;; refused++) {
+			err = module_unload();
+			if (err != -EWOULDBLOCK && err != -EBUSY)
+				break;
+			usleep(100);
+		}
+		ASSERT_EQ(0, err);
+	}
+	lib_note("unloading was refused %u times", refused);
+	for (i = 0; i < ARRAY_SIZE(pid); i++) {
+		kill(pid[i], SIGKILL);
+		EXPECT_EQ(pid[i], waitpid(pid[i], NULL, 0));
+	}
+	EXPECT_EQ(0, all_wrong(self->child));
+}
+
 static void take_stock(long *available, long *slab)
 {
 	file_write("/proc/sys/vm/drop_caches", "3\n");
