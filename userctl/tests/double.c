@@ -11,6 +11,7 @@
  *		GET, SET, PROC.  Several are separated by blanks
  * DOUBLE_EMPTY	set: no region is registered at the start
  * DOUBLE_SCAN_MS	how long a pass takes; 0 when not set
+ * DOUBLE_DEAF	how many signals a scan misses, as if they came just before the call
  * DOUBLE_LOG	file that gets one line for each request
  */
 #include <dirent.h>
@@ -441,18 +442,31 @@ static void bump(const char *knob, long long by)
 	fclose(file);
 }
 
+/* Sleeps until a signal ends it, but the first @deaf ones do not. */
+static int sleep_through(struct timespec delay, long *deaf)
+{
+	while (nanosleep(&delay, &delay))
+		if ((*deaf)-- <= 0)
+			return EINTR;
+	return 0;
+}
+
 static int on_scan(const struct pshare_scan *arg)
 {
 	const char *text = getenv("DOUBLE_SCAN_MS");
 	long ms = text ? strtol(text, NULL, 10) : 0;
 	struct timespec delay = { ms / 1000, ms % 1000 * 1000000 };
+	const char *deaf_text = getenv("DOUBLE_DEAF");
+	long deaf = deaf_text ? strtol(deaf_text, NULL, 10) : 0;
 	__u32 pass;
 
 	record("SCAN %u", arg->passes);
 	if (arg->size != sizeof(*arg) || arg->flags || arg->reserved || !arg->passes)
 		return EINVAL;
+	/* A pass was under way when the request came; its end counts, too. */
+	bump("full_scans", 1);
 	for (pass = 0; pass < arg->passes; pass++) {
-		if (ms && nanosleep(&delay, NULL))
+		if (ms && sleep_through(delay, &deaf))
 			return EINTR;
 		bump("full_scans", 1);
 		bump("pages_scanned", 1000);

@@ -3,8 +3,11 @@
  * Prints the table of the command for the tests that hold the man page and the
  * shell completion against it.  Lines: "command NAME", "usage LINE", "option
  * NAME --OPTION", "global --OPTION", "exit CODE", "knob NAME".
+ *
+ * grammar ERRNO: the words that libc has for an errno.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli.h"
 #include "knobs.h"
@@ -25,13 +28,30 @@ static void print_command(const struct cmd *cmd)
 			printf("option %s %s\n", cmd->name, opt->name);
 }
 
-int main(void)
+static int print_errno(const char *wanted)
+{
+	const char *name;
+	int err;
+
+	for (err = 1; err < 256; err++) {
+		name = strerrorname_np(err);
+		if (name && !strcmp(name, wanted)) {
+			puts(strerror(err));
+			return 0;
+		}
+	}
+	return 1;
+}
+
+int main(int argc, char **argv)
 {
 	const struct global_opt *global;
 	const struct exit_code *code;
 	const struct knob *knob;
 	const struct cmd *cmd;
 
+	if (argc > 1)
+		return print_errno(argv[1]);
 	for (cmd = commands; cmd->name; cmd++)
 		print_command(cmd);
 	for (global = global_opts; global->name; global++)
