@@ -26,7 +26,8 @@ part() {
 	file=$(mktemp "$out/tap.XXXXXX")
 	shift
 	echo "# ---- $name"
-	"$@" 2>&1 </dev/null | tee "$file" || status=$?
+	# There is one line of sums, at the end, and it is ours.
+	"$@" 2>&1 </dev/null | sed -u -E 's/^[0-9]+ passed, /# &/' | tee "$file" || status=$?
 	skip=$(grep -cE '^ok .*# SKIP' "$file")
 	ok=$(($(grep -cE '^ok ' "$file") - skip))
 	bad=$(grep -cE '^not ok ' "$file")
@@ -52,6 +53,8 @@ unit() {
 }
 
 tool() {
+	make -s --no-print-directory -C "$top/userctl" all static OUT="$BUILD/userctl" >"$log" 2>&1 ||
+		{ sed 's/^/# /' "$log" && return 1; }
 	make -s --no-print-directory -C "$top/userctl" check OUT="$BUILD/userctl"
 }
 

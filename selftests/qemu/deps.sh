@@ -9,7 +9,7 @@ set -eu
 
 # The one list.  Versioned: the kernel that is tested is the one whose headers
 # are installed here.
-packages="gcc libc6-dev make perl xz-utils cpio kmod bc file procps
+packages="gcc libc6-dev make perl xz-utils cpio kmod bc file procps groff-base
 	linux-headers-amd64 linux-source-6.1 libelf-dev sparse shellcheck
 	qemu-system-x86 busybox-static libjson-c-dev liburing-dev"
 
