@@ -56,7 +56,8 @@ static void say_added(__u64 id, pid_t pid, const char *comm, const struct args *
 		printf("no group: shares only within itself\n");
 }
 
-static struct json_object *result(struct json_object *array, pid_t pid, const char *comm, bool added)
+static struct json_object *result(struct json_object *array, pid_t pid, const char *comm,
+				  bool added)
 {
 	struct json_object *obj = json_object_new_object();
 
@@ -135,6 +136,13 @@ static int add_one(int fd, pid_t pid, bool vm, const struct args *args, struct j
 	return RC_OK;
 }
 
+static const struct failure no_vm = {
+	.rc = RC_NOT_FOUND,
+	.why = "no process has a KVM virtual machine open",
+	.advice = "start the guests first, with KVM; for other processes use "
+		  "'pshare add --pid PID'",
+};
+
 static int add_vms(int fd, const struct args *args, struct json_object *array)
 {
 	int err, rc, first = RC_OK;
@@ -145,10 +153,7 @@ static int add_vms(int fd, const struct args *args, struct json_object *array)
 	if (err)
 		first = fail(OP_PROC, err, "/proc");
 	else if (!nr)
-		first = report_failure(&(struct failure){ .rc = RC_NOT_FOUND,
-			.why = "no process has a KVM virtual machine open",
-			.advice = "start the guests first, with KVM; for other processes use "
-				  "'pshare add --pid PID'" });
+		first = report_failure(&no_vm);
 	for (i = 0; i < nr; i++) {
 		rc = add_one(fd, pids[i], true, args, array);
 		if (!first)

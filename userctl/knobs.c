@@ -179,9 +179,13 @@ int knobs_names(char ***names, size_t *nr)
 		if (!name_is_sane(entry->d_name))
 			continue;
 		grown = reallocarray(*names, *nr + 1, sizeof(**names));
-		if (grown)
-			*names = grown;
-		if (!grown || !(grown[*nr] = strdup(entry->d_name)))
+		if (!grown) {
+			err = ENOMEM;
+			break;
+		}
+		*names = grown;
+		grown[*nr] = strdup(entry->d_name);
+		if (!grown[*nr])
 			err = ENOMEM;
 		else
 			++*nr;

@@ -86,7 +86,8 @@ static int parse_passes(const char *text, struct args *args)
 	__u64 value;
 
 	if (!parse_number(text, strlen(text), 10, &value) || !value || value > UINT_MAX)
-		return report_usage("'%s' is not a number of passes: it is 1 to %u", text, UINT_MAX);
+		return report_usage("'%s' is not a number of passes: it is 1 to %u", text,
+				    UINT_MAX);
 	args->passes = (__u32)value;
 	return RC_OK;
 }

@@ -57,6 +57,7 @@ static struct pshare_read regions[MAX_REGIONS] = {
 	  .end = 0x7f0010000000, .scanned = 65536, .merged = 100, .zero = 1, .volatile_ = 2,
 	  .unique = 65433, .refused = 18446744073709551615ULL },
 };
+
 static size_t nr_regions;
 static __u64 next_id = 6;
 
@@ -421,7 +422,8 @@ static int on_unmerge(struct pshare_unmerge *arg)
 	if (!region)
 		return ENOENT;
 	arg->pages = region->merged + region->zero;
-	region->merged = region->zero = 0;
+	region->merged = 0;
+	region->zero = 0;
 	return 0;
 }
 

@@ -6,7 +6,7 @@
 # counts; exit code 1 when a test failed.  With UPDATE=1 the golden outputs are
 # written anew instead of compared.
 
-# shellcheck disable=SC2034,SC1091
+# shellcheck disable=SC2034,SC1091,SC2016
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")
