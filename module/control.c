@@ -14,6 +14,7 @@
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -21,6 +22,7 @@
 #include "control.h"
 #include "region.h"
 #include "scan.h"
+#include "share.h"
 #include "uapi/pshare.h"
 #include "unmerge.h"
 
@@ -79,6 +81,28 @@ static int check_range(const struct pshare_add *add)
 	return 0;
 }
 
+/* The address space of a process, with a reference on its users, or NULL. */
+static struct mm_struct *get_process_mm(struct pid *pid)
+{
+	struct mm_struct *mm = NULL;
+	struct task_struct *task;
+
+	/* The first thread may have exited while others live on. */
+	rcu_read_lock();
+	task = pid_task(pid, PIDTYPE_PID);
+	if (task) {
+		struct task_struct *thread;
+
+		for_each_thread(task, thread) {
+			mm = get_task_mm(thread);
+			if (mm)
+				break;
+		}
+	}
+	rcu_read_unlock();
+	return mm;
+}
+
 /* The address space of the process behind a pidfd, with a reference on its users. */
 static struct mm_struct *get_mm(int pidfd, pid_t *nr)
 {
@@ -93,18 +117,12 @@ static struct mm_struct *get_mm(int pidfd, pid_t *nr)
 		return ERR_PTR(-EBADF);
 	*nr = pid_nr(pid);
 	task = get_pid_task(pid, PIDTYPE_PID);
+	kthread = task && task->flags & PF_KTHREAD;
+	if (task)
+		put_task_struct(task);
+	mm = get_process_mm(pid);
 	put_pid(pid);
-	if (!task)
-		return ERR_PTR(-ESRCH);
-	kthread = task->flags & PF_KTHREAD;
-	mm = get_task_mm(task);
-	put_task_struct(task);
-	if (kthread) {
-		if (mm)
-			mmput(mm);
-		return ERR_PTR(-EINVAL);
-	}
-	return mm ?: ERR_PTR(-ESRCH);
+	return mm ?: ERR_PTR(kthread ? -EINVAL : -ESRCH);
 }
 
 static int do_add(union argument *arg)
@@ -127,7 +145,7 @@ static int do_add(union argument *arg)
 	spec.mm = get_mm(add->pidfd, &spec.pid);
 	if (IS_ERR(spec.mm))
 		return PTR_ERR(spec.mm);
-	err = -EINTR;
+	err = -ERESTARTSYS;
 	if (!mutex_lock_interruptible(&pshare_scan_mutex)) {
 		err = pshare_region_add(&spec, &id);
 		mutex_unlock(&pshare_scan_mutex);
@@ -150,7 +168,7 @@ static struct pshare_region *find_region(u64 id)
 
 static int do_unmerge(union argument *arg)
 {
-	struct pshare_unmerging how = { .zeros = true, .killable = true };
+	struct pshare_unmerging how = { .zeros = true };
 	struct pshare_region *region = find_region(arg->unmerge.id);
 	int err;
 
@@ -158,14 +176,14 @@ static int do_unmerge(union argument *arg)
 		return PTR_ERR(region);
 	err = pshare_unmerge_region(region, &how);
 	pshare_region_put(region);
-	pshare_scan_settle();
+	pshare_share_settle();
 	arg->unmerge.pages = how.pages;
 	return err;
 }
 
 static int do_remove(union argument *arg)
 {
-	struct pshare_unmerging how = { .zeros = true, .killable = true };
+	struct pshare_unmerging how = { .zeros = true };
 	struct pshare_region *region = find_region(arg->remove.id);
 	int err;
 
@@ -184,7 +202,7 @@ static int do_remove(union argument *arg)
 		pshare_region_del(region);
 	mutex_unlock(&pshare_scan_mutex);
 	pshare_region_put(region);
-	pshare_scan_settle();
+	pshare_share_settle();
 	return err;
 }
 
@@ -228,7 +246,7 @@ static int do_read(union argument *arg)
 
 	/* The group of a region is valid as long as the region is registered. */
 	if (mutex_lock_interruptible(&pshare_scan_mutex))
-		return -EINTR;
+		return -ERESTARTSYS;
 	for (;;) {
 		if (read->flags & PSHARE_READ_NEXT)
 			region = id <= U32_MAX ? pshare_region_get_next(id) : NULL;

@@ -32,7 +32,7 @@ static int regions_show(struct seq_file *m, void *unused)
 	u32 id = 0;
 
 	if (mutex_lock_interruptible(&pshare_scan_mutex))
-		return -EINTR;
+		return -ERESTARTSYS;
 	seq_puts(m, "id pid start end group scanned refused splits");
 	for (class = 0; class < PSHARE_NR_CLASSES; class++)
 		seq_printf(m, " %s", pshare_ledger_class_name(class));
@@ -59,7 +59,7 @@ static int groups_show(struct seq_file *m, void *unused)
 	struct pshare_group *group = NULL;
 
 	if (mutex_lock_interruptible(&pshare_scan_mutex))
-		return -EINTR;
+		return -ERESTARTSYS;
 	seq_puts(m, "group regions shared candidates\n");
 	while ((group = pshare_group_next(group)))
 		seq_printf(m, "%s %u %lu %lu\n", *group->name ? group->name : "(private)",

@@ -15,6 +15,10 @@
  * addresses: five bytes a page, and nothing at all where a region has no
  * memory.  The counters of the classes are kept with each change, so nobody
  * has to walk the blocks to read them.
+ *
+ * Mappings that cannot be merged as a whole (a file, a reservation of address
+ * space) may be larger than any memory.  They get no blocks: the pages are added up
+ * while a pass goes over them.
  */
 
 #define BLOCK_PAGES	512
@@ -33,7 +37,6 @@ struct block {
 static struct kmem_cache *block_cache;
 
 static const char * const class_names[PSHARE_NR_CLASSES] = {
-	[PSHARE_UNSCANNED]		= "unscanned",
 	[PSHARE_UNPOPULATED]		= "unpopulated",
 	[PSHARE_SWAPPED]		= "swapped",
 	[PSHARE_INELIGIBLE_SHARED]	= "ineligible_shared",
@@ -72,15 +75,17 @@ void pshare_ledger_exit(void)
 /**
  * pshare_ledger_setup() - make an empty ledger
  * @ledger: memory for it, all zero
+ * @size: pages of the region
  */
-void pshare_ledger_setup(struct pshare_ledger *ledger)
+void pshare_ledger_setup(struct pshare_ledger *ledger, unsigned long size)
 {
 	xa_init(&ledger->blocks);
+	ledger->size = size;
 }
 
 /**
- * pshare_ledger_clear() - forget everything
- * @ledger: the ledger; it is empty afterwards
+ * pshare_ledger_clear() - free the blocks
+ * @ledger: the ledger; it is not used any more
  *
  * Context: process, may sleep; nobody else uses the ledger.
  */
@@ -94,8 +99,6 @@ void pshare_ledger_clear(struct pshare_ledger *ledger)
 		cond_resched();
 	}
 	xa_destroy(&ledger->blocks);
-	memset(ledger->pages, 0, sizeof(ledger->pages));
-	ledger->nr_blocks = 0;
 }
 
 /* The block of an address, made if it is not there; NULL when memory is short. */
@@ -106,7 +109,7 @@ static struct block *get_block(struct pshare_ledger *ledger, unsigned long addr)
 	const gfp_t gfp = GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY;
 
 	BUILD_BUG_ON(BLOCK_PAGES != HPAGE_PMD_NR);
-	BUILD_BUG_ON(PSHARE_UNSCANNED != 0);
+	BUILD_BUG_ON(PSHARE_UNPOPULATED != 0);
 
 	if (block)
 		return block;
@@ -118,21 +121,21 @@ static struct block *get_block(struct pshare_ledger *ledger, unsigned long addr)
 		return NULL;
 	}
 	WRITE_ONCE(ledger->nr_blocks, ledger->nr_blocks + 1);
-	WRITE_ONCE(ledger->pages[PSHARE_UNSCANNED],
-		   ledger->pages[PSHARE_UNSCANNED] + BLOCK_PAGES);
 	return block;
 }
 
-static void set_class(struct pshare_ledger *ledger, struct block *block, unsigned int nth,
+static void set_class(struct pshare_ledger *ledger, struct block *block, unsigned int place,
 		      enum pshare_class class)
 {
-	enum pshare_class old = block->class[nth];
+	enum pshare_class old = block->class[place];
 
 	if (old == class)
 		return;
-	block->class[nth] = class;
-	WRITE_ONCE(ledger->pages[old], ledger->pages[old] - 1);
-	WRITE_ONCE(ledger->pages[class], ledger->pages[class] + 1);
+	block->class[place] = class;
+	if (old != PSHARE_UNPOPULATED)
+		WRITE_ONCE(ledger->pages[old], ledger->pages[old] - 1);
+	if (class != PSHARE_UNPOPULATED)
+		WRITE_ONCE(ledger->pages[class], ledger->pages[class] + 1);
 }
 
 static unsigned int place_of(unsigned long addr)
@@ -140,33 +143,12 @@ static unsigned int place_of(unsigned long addr)
 	return (addr >> PAGE_SHIFT) % BLOCK_PAGES;
 }
 
-/* Set the pages of [addr, end) in the blocks that exist. */
-static void set_known(struct pshare_ledger *ledger, unsigned long addr, unsigned long end,
-		      enum pshare_class class)
-{
-	struct block *block;
-	unsigned long index;
-
-	xa_for_each_range(&ledger->blocks, index, block, addr >> HPAGE_PMD_SHIFT,
-			  (end - 1) >> HPAGE_PMD_SHIFT) {
-		unsigned long at = max(addr, index << HPAGE_PMD_SHIFT);
-		unsigned long stop = min(end, (index + 1) << HPAGE_PMD_SHIFT);
-
-		for (; at < stop; at += PAGE_SIZE)
-			set_class(ledger, block, place_of(at), class);
-		cond_resched();
-	}
-}
-
 /**
  * pshare_ledger_set() - put pages into a class
  * @ledger: of the region
  * @addr: address of the first page
- * @nr: number of pages, at least 1
+ * @nr: number of pages, at least 1, and no more than fit into a bounded time
  * @class: the class
- *
- * A hole costs nothing: where there is no block none is made for
- * PSHARE_UNPOPULATED.
  *
  * Context: process, may sleep; scan mutex held.
  * Return: 0, or -ENOMEM; then a part of the pages may be in the class.
@@ -174,22 +156,70 @@ static void set_known(struct pshare_ledger *ledger, unsigned long addr, unsigned
 int pshare_ledger_set(struct pshare_ledger *ledger, unsigned long addr, unsigned long nr,
 		      enum pshare_class class)
 {
-	unsigned long end = addr + (nr << PAGE_SHIFT);
-
-	if (class == PSHARE_UNPOPULATED) {
-		set_known(ledger, addr, end, class);
-		return 0;
-	}
-	for (; addr < end; addr += PAGE_SIZE) {
+	for (; nr; nr--, addr += PAGE_SIZE) {
 		struct block *block = get_block(ledger, addr);
 
 		if (!block)
 			return -ENOMEM;
 		set_class(ledger, block, place_of(addr), class);
-		if (!place_of(addr))
-			cond_resched();
 	}
 	return 0;
+}
+
+/**
+ * pshare_ledger_skip() - a stretch in which no page can be merged, of any length
+ * @ledger: of the region
+ * @addr: address of the first page
+ * @nr: number of pages
+ * @class: PSHARE_UNPOPULATED for a hole, else why nothing can be merged
+ *
+ * What was known of its pages is forgotten, and blocks are freed.  The time it
+ * takes goes by the memory that was there, not by the length.
+ *
+ * Context: process, may sleep; scan mutex held.
+ */
+void pshare_ledger_skip(struct pshare_ledger *ledger, unsigned long addr, unsigned long nr,
+			enum pshare_class class)
+{
+	unsigned long index, end = addr + (nr << PAGE_SHIFT);
+	struct block *block;
+
+	xa_for_each_range(&ledger->blocks, index, block, addr >> HPAGE_PMD_SHIFT,
+			  (end - 1) >> HPAGE_PMD_SHIFT) {
+		unsigned long start = index << HPAGE_PMD_SHIFT;
+		unsigned long at = max(addr, start);
+		unsigned long stop = min(end, start + HPAGE_PMD_SIZE);
+		bool whole = stop - at == HPAGE_PMD_SIZE;
+
+		for (; at < stop; at += PAGE_SIZE) {
+			set_class(ledger, block, place_of(at), PSHARE_UNPOPULATED);
+			block->fingerprint[place_of(at)] = 0;
+		}
+		if (whole) {
+			xa_erase(&ledger->blocks, index);
+			kmem_cache_free(block_cache, block);
+			WRITE_ONCE(ledger->nr_blocks, ledger->nr_blocks - 1);
+		}
+		cond_resched();
+	}
+	if (class != PSHARE_UNPOPULATED)
+		ledger->passing[class] += nr;
+}
+
+/**
+ * pshare_ledger_complete() - a pass has come to the end of the region
+ * @ledger: of the region
+ *
+ * Context: scan mutex held.
+ */
+void pshare_ledger_complete(struct pshare_ledger *ledger)
+{
+	enum pshare_class class;
+
+	for (class = 0; class < PSHARE_NR_CLASSES; class++) {
+		WRITE_ONCE(ledger->mapped[class], ledger->passing[class]);
+		ledger->passing[class] = 0;
+	}
 }
 
 /**
@@ -198,13 +228,13 @@ int pshare_ledger_set(struct pshare_ledger *ledger, unsigned long addr, unsigned
  * @addr: address of the page
  *
  * Context: scan mutex held.
- * Return: its class; PSHARE_UNSCANNED where there is no block.
+ * Return: its class; PSHARE_UNPOPULATED where there is no block.
  */
 enum pshare_class pshare_ledger_get(struct pshare_ledger *ledger, unsigned long addr)
 {
 	struct block *block = xa_load(&ledger->blocks, addr >> HPAGE_PMD_SHIFT);
 
-	return block ? block->class[place_of(addr)] : PSHARE_UNSCANNED;
+	return block ? block->class[place_of(addr)] : PSHARE_UNPOPULATED;
 }
 
 /**
@@ -229,6 +259,11 @@ int pshare_ledger_fingerprint(struct pshare_ledger *ledger, unsigned long addr, 
 	return 0;
 }
 
+static unsigned long counted(const struct pshare_ledger *ledger, enum pshare_class class)
+{
+	return READ_ONCE(ledger->pages[class]) + READ_ONCE(ledger->mapped[class]);
+}
+
 /**
  * pshare_ledger_pages() - number of pages in a class
  * @ledger: of the region
@@ -239,7 +274,13 @@ int pshare_ledger_fingerprint(struct pshare_ledger *ledger, unsigned long addr, 
  */
 unsigned long pshare_ledger_pages(const struct pshare_ledger *ledger, enum pshare_class class)
 {
-	return READ_ONCE(ledger->pages[class]);
+	unsigned long others = 0;
+
+	if (class != PSHARE_UNPOPULATED)
+		return counted(ledger, class);
+	for (class = PSHARE_UNPOPULATED + 1; class < PSHARE_NR_CLASSES; class++)
+		others += counted(ledger, class);
+	return ledger->size - min(others, ledger->size);
 }
 
 /**

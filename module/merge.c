@@ -11,6 +11,7 @@
 #include <linux/pgtable.h>
 #include <linux/rmap.h>
 #include <linux/swap.h>
+#include <linux/userfaultfd_k.h>
 
 #include "compat/compat.h"
 #include "merge.h"
@@ -32,8 +33,8 @@
  * page and the lock of the page table:
  *
  * 1. Compare.  A cheap refusal: a writer may still be at work.
- * 2. Clear the entry and flush the TLB.  From here on nobody writes through it,
- *    and get_user_pages_fast() sees that it is gone.
+ * 2. Clear the entry and flush the TLBs, those of devices too.  From here on
+ *    nobody writes through it, and get_user_pages_fast() sees that it is gone.
  * 3. Count references.  One that is not accounted for by the page tables, the
  *    swap cache and ourselves may be a device or a pin that writes without the
  *    entry.  Put the entry back.
@@ -54,6 +55,9 @@
  * worth a reclaim that sleeps for long.
  */
 #define GFP_QUIET	(__GFP_NORETRY | __GFP_NOWARN)
+
+/* Reclaim, swap, sleep, but kill nobody. */
+#define GFP_HARD	(__GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 static bool same_content(struct page *page, struct page *shared)
 {
@@ -90,7 +94,7 @@ static enum pshare_merge_result replace_pte(struct vm_area_struct *vma, unsigned
 	enum pshare_merge_result result;
 	pte_t old, new;
 
-	old = ptep_clear_flush(vma, addr, ptep);
+	old = compat_clear_flush(vma, addr, ptep);
 
 	result = PSHARE_MERGE_PINNED;
 	if (compat_mapcount(page) + 1 + folio_test_swapcache(folio) != folio_ref_count(folio))
@@ -132,12 +136,15 @@ restore:
 	return result;
 }
 
-/* Does the entry still map @page, in a way that allows merging? */
+/*
+ * Does the entry still map @page, in a way that allows merging?  An entry that
+ * NUMA balancing has made inaccessible does: the mapping may be read, and whoever
+ * touches the page next finds the shared one.
+ */
 static bool still_maps(pte_t pte, struct page *page)
 {
-	return pte_present(pte) && !pte_special(pte) && !pte_protnone(pte) &&
-	       pte_page(pte) == page && folio_test_anon(page_folio(page)) &&
-	       !folio_test_ksm(page_folio(page));
+	return pte_present(pte) && !pte_special(pte) && pte_page(pte) == page &&
+	       folio_test_anon(page_folio(page)) && !folio_test_ksm(page_folio(page));
 }
 
 /* Replace @page, locked and no part of a huge page, at @addr. */
@@ -183,7 +190,7 @@ enum pshare_merge_result pshare_merge_map(struct pshare_merge *merge, struct pag
 	struct page *page;
 
 	merge->split = false;
-	if (!pshare_walk_lock(merge->mm))
+	if (!pshare_walk_lock(merge->mm, PSHARE_LOCK_HASTY))
 		return PSHARE_MERGE_BUSY;
 	vma = pshare_walk_vma(merge->mm, merge->addr);
 	/* The OOM reaper may be at work on the address space of a victim. */
@@ -227,7 +234,7 @@ static struct page *alloc_shared(struct mm_struct *mm)
 	folio_mark_uptodate(folio);
 	/* MADV_FREE and its like never take it for clean. */
 	folio_set_dirty(folio);
-	folio_lock(folio);
+	__folio_set_locked(folio);
 	return folio_page(folio, 0);
 }
 
@@ -254,7 +261,7 @@ enum pshare_merge_result pshare_merge_copy(struct mm_struct *mm, unsigned long a
 	shared = alloc_shared(mm);
 	if (!shared)
 		return PSHARE_MERGE_NOMEM;
-	if (!pshare_walk_lock(mm)) {
+	if (!pshare_walk_lock(mm, PSHARE_LOCK_HASTY)) {
 		pshare_merge_free(shared);
 		return PSHARE_MERGE_BUSY;
 	}
@@ -285,17 +292,17 @@ void pshare_merge_free(struct page *shared)
 }
 
 /**
- * pshare_merge_unused() - does no entry map a shared page any more?
+ * pshare_merge_sharers() - how many entries map a shared page?
  * @shared: the page
  *
  * Only pshare_merge_map() and fork(2) of a sharer add entries, so while the scan
- * mutex is held, unused means unused for good.
+ * mutex is held, none means none for good.
  *
- * Return: true when nothing maps it.
+ * Return: the number, of all processes, registered or not.
  */
-bool pshare_merge_unused(struct page *shared)
+int pshare_merge_sharers(struct page *shared)
 {
-	return !compat_mapcount(shared);
+	return compat_mapcount(shared);
 }
 
 /**
@@ -312,25 +319,27 @@ bool pshare_merge_full(struct page *shared)
 /*
  * Can @mm have a page more without anybody being killed for it?  The fault that
  * is to come cannot be told to fail rather than to call the OOM killer, so take
- * a page, charge it and give it back: the fault will find it.  And leave the
- * host a little: a 64th of its memory.
+ * a page, charge it and give it back.  The fault will most likely find it; only
+ * who is quick enough in the same memory cgroup can be in between.
  */
-static bool memory_left(struct mm_struct *mm)
+static bool memory_left(struct mm_struct *mm, bool insist)
 {
+	gfp_t gfp = insist ? GFP_HARD : GFP_QUIET;
 	struct folio *folio;
 	bool left;
 
-	if (si_mem_available() < (long)(totalram_pages() / 64))
+	/* Leave the host a little: a 64th of its memory. */
+	if (!insist && si_mem_available() < (long)(totalram_pages() / 64))
 		return false;
-	folio = folio_alloc(GFP_HIGHUSER_MOVABLE | GFP_QUIET, 0);
+	folio = folio_alloc(GFP_HIGHUSER_MOVABLE | gfp, 0);
 	if (!folio)
 		return false;
-	left = !mem_cgroup_charge(folio, mm, GFP_KERNEL | GFP_QUIET);
+	left = !mem_cgroup_charge(folio, mm, GFP_KERNEL | gfp);
 	folio_put(folio);
 	return left;
 }
 
-/* One fault that unshares, if there is something to unshare; 1 if there was not. */
+/* One fault that unshares; 0 if it was done, 1 if there was nothing to unshare. */
 static int fault_unshare(struct mm_struct *mm, unsigned long addr)
 {
 	unsigned int flags = FAULT_FLAG_REMOTE;
@@ -346,8 +355,11 @@ static int fault_unshare(struct mm_struct *mm, unsigned long addr)
 		flags |= FAULT_FLAG_UNSHARE;
 		break;
 	case PSHARE_FOUND_ZERO:
-		/* FAULT_FLAG_UNSHARE leaves the zero page alone. */
-		if (!(vma->vm_flags & VM_WRITE))
+		/*
+		 * FAULT_FLAG_UNSHARE leaves the zero page alone, and a write that
+		 * userfaultfd waits for is not ours to make.
+		 */
+		if (!(vma->vm_flags & VM_WRITE) || userfaultfd_armed(vma))
 			return 1;
 		flags |= FAULT_FLAG_WRITE;
 		break;
@@ -363,25 +375,31 @@ static int fault_unshare(struct mm_struct *mm, unsigned long addr)
 /**
  * pshare_merge_unshare() - give a page of a process its own copy
  * @mm: address space, with a reference on its users
- * @addr: an address that maps a shared page or the zero page; if it does not,
- *	  there is nothing to do
+ * @addr: address of the page
+ * @insist: there is no second chance: reclaim memory if need be, and leave the
+ *	    host no reserve; the OOM killer is not called even so
  *
  * Context: process, may sleep; takes mmap_lock for reading.
- * Return: 0; -ENOMEM when memory is about to run out, -EBUSY when mmap_lock was
- * not to be had, -EFAULT when the fault failed otherwise.
+ * Return: 0 if it was done; 1 if neither a shared page nor a zero page that can be
+ * written to is there (any more); -ENOMEM when memory is about to run out, -EBUSY
+ * when mmap_lock was not to be had, -EFAULT when the fault failed otherwise.
  */
-int pshare_merge_unshare(struct mm_struct *mm, unsigned long addr)
+int pshare_merge_unshare(struct mm_struct *mm, unsigned long addr, bool insist)
 {
 	int tries, err = 0;
+	bool done = false;
 
-	if (!memory_left(mm))
+	if (!memory_left(mm, insist))
 		return -ENOMEM;
-	if (!pshare_walk_lock(mm))
+	if (!pshare_walk_lock(mm, PSHARE_LOCK_PATIENT))
 		return -EBUSY;
-	for (tries = 0; !err && tries < MAX_UNSHARE_TRIES; tries++)
+	/* A fault may have to be repeated: look until nothing is left to do. */
+	for (tries = 0; !err && tries < MAX_UNSHARE_TRIES; tries++) {
 		err = fault_unshare(mm, addr);
+		done |= !err;
+	}
 	mmap_read_unlock(mm);
 	if (err == 1)
-		return 0;
+		return done ? 0 : 1;
 	return err ?: -EBUSY;
 }

@@ -54,8 +54,8 @@ enum pshare_merge_result pshare_merge_map(struct pshare_merge *merge, struct pag
 enum pshare_merge_result pshare_merge_copy(struct mm_struct *mm, unsigned long addr,
 					   struct page **copy);
 void pshare_merge_free(struct page *shared);
-bool pshare_merge_unused(struct page *shared);
 bool pshare_merge_full(struct page *shared);
-int pshare_merge_unshare(struct mm_struct *mm, unsigned long addr);
+int pshare_merge_sharers(struct page *shared);
+int pshare_merge_unshare(struct mm_struct *mm, unsigned long addr, bool insist);
 
 #endif /* _PSHARE_MERGE_H */

@@ -160,14 +160,26 @@ struct pshare_group *pshare_group_next(struct pshare_group *group)
 }
 
 /**
- * pshare_group_drop_empty() - free the groups that nobody needs any more
+ * pshare_group_any() - is there any group?
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool pshare_group_any(void)
+{
+	return !list_empty(&groups);
+}
+
+/**
+ * pshare_group_drop_empty() - free a group that nobody needs any more, or a part of it
  *
  * A group outlives its regions as long as somebody maps one of its pages: a
  * child of a registered process for example.
  *
  * Context: scan mutex held.
+ * Return: true when there is nothing left to free.
  */
-void pshare_group_drop_empty(void)
+bool pshare_group_drop_empty(void)
 {
 	struct pshare_group *group, *next;
 
@@ -175,11 +187,13 @@ void pshare_group_drop_empty(void)
 	list_for_each_entry_safe(group, next, &groups, list) {
 		if (group->nr_regions || group->index.count[PSHARE_TREE_SHARED])
 			continue;
-		if (!pshare_index_clear_some(&group->index, PSHARE_TREE_CANDIDATE, ULONG_MAX))
-			continue;
+		if (!pshare_index_clear_some(&group->index, PSHARE_TREE_CANDIDATE,
+					     PSHARE_STEP))
+			return false;
 		list_del(&group->list);
 		kfree(group);
 	}
+	return true;
 }
 
 static bool overlaps(const struct pshare_region *region, const struct mm_struct *mm,
@@ -216,7 +230,7 @@ int pshare_region_add(const struct pshare_region_spec *spec, u32 *id)
 	if (!region)
 		return -ENOMEM;
 	kref_init(&region->ref);
-	pshare_ledger_setup(&region->ledger);
+	pshare_ledger_setup(&region->ledger, (end - start) >> PAGE_SHIFT);
 	region->pid = spec->pid;
 	region->whole = spec->whole;
 	region->start = start;
@@ -235,8 +249,8 @@ int pshare_region_add(const struct pshare_region_spec *spec, u32 *id)
 	return 0;
 
 err_id:
+	/* An empty group is dropped when the module looks for such. */
 	region->group->nr_regions--;
-	pshare_group_drop_empty();
 err_group:
 	pshare_region_put(region);
 	return err;

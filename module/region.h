@@ -19,6 +19,9 @@ struct mutex;
  */
 extern struct mutex pshare_scan_mutex;
 
+/* Nodes of an index that may be looked at, or freed, in one hold of it. */
+#define PSHARE_STEP	4096
+
 /**
  * struct pshare_group - regions that may share pages with each other
  * @list:	in the list of groups; guarded by the scan mutex
@@ -97,7 +100,8 @@ bool pshare_region_dead(const struct pshare_region *region);
 bool pshare_region_any(void);
 
 struct pshare_group *pshare_group_next(struct pshare_group *group);
-void pshare_group_drop_empty(void);
+bool pshare_group_any(void);
+bool pshare_group_drop_empty(void);
 
 void pshare_region_exit(void);
 

@@ -35,17 +35,19 @@
  * pages_to_scan pages at a time with a sleep in between.  Who needs an answer now
  * asks for a number of passes; until they are done the thread does not sleep.
  *
- * Pages are shared by ones that come and go without telling us, so from time to
- * time the thread looks which shared pages have lost all their sharers, and which
- * regions their process.  It does so while run is 0, too, and spends at most a
- * fiftieth of its time on it.
+ * Sharers come and go without telling us, so the thread looks which shared pages
+ * have lost all of them, and which regions their process: at the end of a pass, and
+ * from time to time, also while run is 0.
  */
 
 /* How often to look for unused pages and dead regions, in jiffies. */
 #define SETTLE_INTERVAL	(HZ / 2)
 
-/* Searches of all processes for orphans before what is left is given up. */
-#define MAX_ROUNDS	4
+/* Shared pages looked at in a second on average: at some 50 ns each, 2 % of a CPU. */
+#define SETTLE_RATE	400000
+
+/* Tries for a locked address space, a tenth of a second each, before it is passed over. */
+#define MAX_BUSY	10
 
 struct pshare_knobs pshare_knobs = {
 	.run = PSHARE_RUN_STOP,
@@ -67,6 +69,8 @@ static DECLARE_WAIT_QUEUE_HEAD(pass_wait);
  * @region:	number of the region that it is in, or the first to look for
  * @addr:	address to go on from; 0 means the start of the region
  * @in_pass:	a pass has begun and is not complete
+ * @clean:	the candidates of the last pass have been forgotten
+ * @busy:	tries for a locked address space in a row
  * @wanted:	value of full_scans up to which passes were asked for
  * @waiters:	tasks that wait for a pass
  * @poked:	something has changed: look at the knobs again
@@ -81,6 +85,8 @@ struct scanner {
 	u32 region;
 	unsigned long addr;
 	bool in_pass;
+	bool clean;
+	unsigned int busy;
 	unsigned long wanted;
 	unsigned int waiters;
 	bool poked;
@@ -104,6 +110,7 @@ void pshare_scan_kick(void)
 static bool passes_wanted(void)
 {
 	return READ_ONCE(scanner.waiters) &&
+	       READ_ONCE(pshare_knobs.run) != PSHARE_RUN_UNMERGE &&
 	       (long)(READ_ONCE(scanner.wanted) - READ_ONCE(pshare_stats.full_scans)) > 0;
 }
 
@@ -113,47 +120,38 @@ static bool may_scan(void)
 	       (READ_ONCE(pshare_knobs.run) == PSHARE_RUN_MERGE && pshare_region_any());
 }
 
+/* Begin a pass, or come closer to it. */
 static void begin_pass(void)
 {
-	struct pshare_group *group = NULL;
-
+	scanner.clean = scanner.clean || pshare_share_forget_candidates();
+	if (!scanner.clean)
+		return;
 	/* Pages on their way to the LRU carry a reference that forbids merging. */
 	lru_add_drain_all();
-
-	while ((group = pshare_group_next(group)))
-		while (!pshare_index_clear_some(&group->index, PSHARE_TREE_CANDIDATE, 1024))
-			cond_resched();
 	scanner.region = 0;
 	scanner.addr = 0;
 	scanner.in_pass = true;
+	scanner.clean = false;
 	trace_pshare_scan_start(pshare_stats.full_scans, pshare_stats.pages_scanned);
 }
 
-/* Look for regions without a process and shared pages without a sharer. */
-static void settle(void)
+static void settle_sometimes(void)
 {
-	struct pshare_region *region;
-	unsigned long start = jiffies;
-	u32 id = 0;
-
-	lockdep_assert_held(&pshare_scan_mutex);
-	while ((region = pshare_region_get_next(id))) {
-		id = region->id + 1;
-		if (pshare_region_dead(region))
-			pshare_region_del(region);
-		pshare_region_put(region);
-		cond_resched();
-	}
-	pshare_share_prune();
-	scanner.next_settle = jiffies + max_t(unsigned long, SETTLE_INTERVAL, 50 * (jiffies - start));
+	if (time_before(jiffies, scanner.next_settle))
+		return;
+	pshare_share_settle();
+	scanner.next_settle = jiffies + SETTLE_INTERVAL +
+			      READ_ONCE(pshare_stats.pages_shared) / (SETTLE_RATE / HZ);
 }
 
 static void end_pass(void)
 {
-	scanner.in_pass = false;
 	/* Who waited for the pass shall see figures of now. */
-	settle();
+	pshare_share_settle();
+	mutex_lock(&pshare_scan_mutex);
 	pshare_count(pshare_stats.full_scans, 1);
+	scanner.in_pass = false;
+	mutex_unlock(&pshare_scan_mutex);
 	trace_pshare_scan_end(pshare_stats.full_scans, pshare_stats.pages_scanned);
 	wake_up_interruptible_all(&pass_wait);
 }
@@ -174,67 +172,88 @@ static struct pshare_region *current_region(void)
 
 static void leave_region(void)
 {
+	scanner.busy = 0;
 	scanner.region++;
 	scanner.addr = 0;
 }
 
-static void look_at_item(struct pshare_region *region, struct mm_struct *mm,
+static void look_at_zeros(struct pshare_region *region, const struct pshare_item *item)
+{
+	unsigned long i, addr = item->addr;
+
+	/* The kernel maps the zero page, too, where nothing was written. */
+	for (i = 0; i < item->nr; i++, addr += PAGE_SIZE)
+		if (pshare_ledger_get(&region->ledger, addr) != PSHARE_ZERO)
+			pshare_ledger_skip(&region->ledger, addr, 1, PSHARE_UNPOPULATED);
+}
+
+/* Look at an item; false when there is no way to its page now. */
+static bool look_at_item(struct pshare_region *region, struct mm_struct *mm,
 			 const struct pshare_item *item, u64 hash)
 {
-	enum pshare_class class;
+	struct pshare_ledger *ledger = &region->ledger;
 
 	switch (item->found) {
 	case PSHARE_FOUND_ANON:
-		pshare_share_page(region, mm, item->addr, hash,
-				  READ_ONCE(pshare_knobs.use_zero_pages));
-		return;
+		return pshare_share_page(region, mm, item->addr, hash,
+					 READ_ONCE(pshare_knobs.use_zero_pages));
 	case PSHARE_FOUND_LAST:
 		pshare_share_give_back(region, mm, item->addr);
-		return;
-	case PSHARE_FOUND_BUSY:
-		return;
-	case PSHARE_FOUND_ZERO: {
-		unsigned long i, addr = item->addr;
-
-		/* The kernel maps the zero page, too, where nothing was written. */
-		for (i = 0; i < item->nr; i++, addr += PAGE_SIZE)
-			if (pshare_ledger_get(&region->ledger, addr) != PSHARE_ZERO)
-				pshare_ledger_set(&region->ledger, addr, 1, PSHARE_UNPOPULATED);
-		return;
-	}
-	case PSHARE_FOUND_NONE:
-		class = PSHARE_UNPOPULATED;
-		break;
-	case PSHARE_FOUND_SWAPPED:
-		class = PSHARE_SWAPPED;
 		break;
 	case PSHARE_FOUND_SHARED:
-		class = PSHARE_MERGED;
+		pshare_ledger_set(ledger, item->addr, item->nr, PSHARE_MERGED);
+		break;
+	case PSHARE_FOUND_SWAPPED:
+		pshare_ledger_set(ledger, item->addr, item->nr, PSHARE_SWAPPED);
+		break;
+	case PSHARE_FOUND_UNFIT:
+		pshare_ledger_set(ledger, item->addr, item->nr, PSHARE_INELIGIBLE_OTHER);
+		break;
+	case PSHARE_FOUND_ZERO:
+		look_at_zeros(region, item);
+		break;
+	case PSHARE_FOUND_NONE:
+		pshare_ledger_skip(ledger, item->addr, item->nr, PSHARE_UNPOPULATED);
 		break;
 	case PSHARE_FOUND_MAPPED:
-		class = PSHARE_INELIGIBLE_SHARED;
+		pshare_ledger_skip(ledger, item->addr, item->nr, PSHARE_INELIGIBLE_SHARED);
 		break;
 	case PSHARE_FOUND_HUGETLB:
-		class = PSHARE_INELIGIBLE_HUGETLB;
+		pshare_ledger_skip(ledger, item->addr, item->nr, PSHARE_INELIGIBLE_HUGETLB);
 		break;
-	default:
-		class = PSHARE_INELIGIBLE_OTHER;
+	case PSHARE_FOUND_OTHER:
+		pshare_ledger_skip(ledger, item->addr, item->nr, PSHARE_INELIGIBLE_OTHER);
+		break;
+	case PSHARE_FOUND_BUSY:
+		/* What it was is the best guess at what it will be. */
 		break;
 	}
-	pshare_ledger_set(&region->ledger, item->addr, item->nr, class);
+	return true;
+}
+
+/* Pages of an item that count as looked at. */
+static unsigned long pages_of(const struct pshare_item *item)
+{
+	switch (item->found) {
+	case PSHARE_FOUND_ANON:
+	case PSHARE_FOUND_LAST:
+	case PSHARE_FOUND_SHARED:
+		return item->nr;
+	default:
+		return 0;
+	}
 }
 
 /* Look at the next batch of a region; false when there is no way into it now. */
-static bool scan_batch(struct pshare_region *region, struct mm_struct *mm, unsigned int *seen)
+static bool scan_batch(struct pshare_region *region, struct mm_struct *mm,
+		       unsigned long *seen)
 {
 	struct pshare_batch *batch = &scanner.batch;
 	u64 hash[PSHARE_BATCH_SIZE];
 	unsigned int i;
 
-	if (!pshare_walk_gather(mm, &scanner.addr, region->end, batch)) {
-		pshare_count(pshare_stats.results[PSHARE_MERGE_BUSY], 1);
+	if (!pshare_walk_gather(mm, &scanner.addr, region->end, batch))
 		return false;
-	}
 	for (i = 0; i < batch->nr; i++)
 		hash[i] = batch->item[i].page ? pshare_share_hash(batch->item[i].page) : 0;
 	/* Merging counts references: ours must be gone. */
@@ -242,89 +261,78 @@ static bool scan_batch(struct pshare_region *region, struct mm_struct *mm, unsig
 
 	for (i = 0; i < batch->nr; i++) {
 		const struct pshare_item *item = &batch->item[i];
-		bool shared = item->found == PSHARE_FOUND_SHARED;
-		unsigned int pages = item->found == PSHARE_FOUND_ANON ||
-				     item->found == PSHARE_FOUND_LAST ? 1 :
-				     shared ? item->nr : 0;
+		unsigned long pages = pages_of(item);
 
-		look_at_item(region, mm, item, hash[i]);
+		if (!look_at_item(region, mm, item, hash[i]) || kthread_should_stop()) {
+			scanner.addr = item->addr;
+			return false;
+		}
 		pshare_count(pshare_stats.pages_scanned, pages);
 		pshare_count(region->scanned, pages);
 		*seen += pages ?: 1;
 		cond_resched();
-		if (kthread_should_stop())
-			break;
 	}
 	return true;
 }
 
-/* Go on with the pass, or begin one, by one batch.  Adds to *@seen what was seen. */
-static void scan_some(unsigned int *seen)
+/*
+ * Go on with the pass, or begin one, by one batch.  Adds to *@seen what was seen.
+ * True when the pass has come to its end.
+ */
+static bool scan_some(unsigned long *seen)
 {
 	struct pshare_region *region;
 	struct mm_struct *mm;
 
 	lockdep_assert_held(&pshare_scan_mutex);
-	if (!scanner.in_pass)
+	if (!scanner.in_pass) {
 		begin_pass();
-	region = current_region();
-	if (!region) {
-		end_pass();
-		return;
+		return false;
 	}
+	region = current_region();
+	if (!region)
+		return true;
 	mm = region->holds ? NULL : pshare_region_get_mm(region);
-	if (mm) {
-		if (!scan_batch(region, mm, seen))
+	if (!mm) {
+		leave_region();
+	} else if (scan_batch(region, mm, seen)) {
+		scanner.busy = 0;
+		if (scanner.addr >= region->end) {
+			pshare_ledger_complete(&region->ledger);
 			leave_region();
-		else if (scanner.addr >= region->end)
-			leave_region();
-		mmput_async(mm);
-	} else {
-		if (pshare_region_dead(region))
-			pshare_region_del(region);
+		}
+	} else if (++scanner.busy >= MAX_BUSY) {
+		pshare_count(pshare_stats.results[PSHARE_MERGE_BUSY], 1);
 		leave_region();
 	}
+	if (mm)
+		mmput_async(mm);
+	if (pshare_region_dead(region))
+		pshare_region_del(region);
 	pshare_region_put(region);
-}
-
-static void settle_sometimes(void)
-{
-	if (time_after_eq(jiffies, scanner.next_settle))
-		settle();
-}
-
-/**
- * pshare_scan_settle() - see to it that the figures are those of now
- *
- * Frees the shared pages that nobody maps any more, and forgets the regions whose
- * process is gone.
- *
- * Context: process, may sleep; takes the scan mutex.
- */
-void pshare_scan_settle(void)
-{
-	mutex_lock(&pshare_scan_mutex);
-	settle();
-	mutex_unlock(&pshare_scan_mutex);
+	return false;
 }
 
 /* Scan @budget pages, unless there is a reason to stop before. */
-static void scan_pages(unsigned int budget)
+static void scan_pages(unsigned long budget)
 {
-	unsigned int seen = 0;
+	unsigned long seen = 0;
 
 	while (seen < budget && may_scan() && !kthread_should_stop() && !freezing(current)) {
-		unsigned long passes = pshare_stats.full_scans;
+		bool end = false;
 
 		if (mutex_lock_interruptible(&pshare_scan_mutex))
 			return;
 		if (may_scan())
-			scan_some(&seen);
-		settle_sometimes();
+			end = scan_some(&seen);
 		mutex_unlock(&pshare_scan_mutex);
+		if (end)
+			end_pass();
+		else
+			settle_sometimes();
 		cond_resched();
 		/* However little there is to scan, sleep once in a pass. */
-		if (passes != pshare_stats.full_scans && !passes_wanted())
+		if (end && !passes_wanted())
 			return;
 	}
 }
@@ -336,7 +344,7 @@ static unsigned long idle_time(void)
 
 	if (passes_wanted())
 		return 0;
-	if (pshare_region_any() || READ_ONCE(pshare_stats.pages_shared))
+	if (pshare_group_any())
 		timeout = SETTLE_INTERVAL;
 	if (may_scan() && time_after(scanner.next_scan, jiffies))
 		timeout = min(timeout, scanner.next_scan - jiffies);
@@ -363,9 +371,8 @@ static int scan_thread(void *unused)
 			scan_pages(READ_ONCE(pshare_knobs.pages_to_scan));
 			scanner.next_scan = jiffies +
 				msecs_to_jiffies(READ_ONCE(pshare_knobs.sleep_millisecs));
-		} else if (!mutex_lock_interruptible(&pshare_scan_mutex)) {
+		} else {
 			settle_sometimes();
-			mutex_unlock(&pshare_scan_mutex);
 		}
 	}
 	return 0;
@@ -376,8 +383,8 @@ static int scan_thread(void *unused)
  * @passes: number of passes that begin from now on, at least 1
  *
  * Context: process, sleeps; takes the scan mutex.
- * Return: 0; -EBUSY while run is 2; -EINTR at a signal: if nobody else waits, the
- * pass under way is then left to the knobs.
+ * Return: 0; -EBUSY while run is 2; -ERESTARTSYS at a signal: if nobody else waits,
+ * the pass under way is then left to the knobs.
  */
 int pshare_scan_passes(unsigned int passes)
 {
@@ -385,7 +392,7 @@ int pshare_scan_passes(unsigned int passes)
 	int err;
 
 	if (mutex_lock_interruptible(&pshare_scan_mutex))
-		return -EINTR;
+		return -ERESTARTSYS;
 	if (READ_ONCE(pshare_knobs.run) == PSHARE_RUN_UNMERGE) {
 		mutex_unlock(&pshare_scan_mutex);
 		return -EBUSY;
@@ -405,30 +412,19 @@ int pshare_scan_passes(unsigned int passes)
 	if (!err && (long)(pshare_stats.full_scans - target) < 0)
 		err = -EBUSY;
 	mutex_unlock(&pshare_scan_mutex);
-	return err == -ERESTARTSYS ? -EINTR : err;
+	return err;
 }
 
-/* Unmerge every region, then what is left elsewhere. */
-static int unmerge_all(struct pshare_unmerging *how)
+static void forget_candidates(void)
 {
-	struct pshare_region *region;
-	int round, err = 0;
-	u32 id = 0;
+	bool done = false;
 
-	while (!err && (region = pshare_region_get_next(id))) {
-		id = region->id + 1;
-		err = pshare_unmerge_region(region, how);
-		pshare_region_put(region);
+	while (!done) {
+		mutex_lock(&pshare_scan_mutex);
+		done = pshare_share_forget_candidates();
+		mutex_unlock(&pshare_scan_mutex);
+		cond_resched();
 	}
-	pshare_scan_settle();
-	/* Who forks meanwhile may make new orphans: search more than once. */
-	for (round = 0; !err && round < MAX_ROUNDS; round++) {
-		if (!READ_ONCE(pshare_stats.pages_shared))
-			break;
-		err = pshare_unmerge_orphans(how);
-		pshare_scan_settle();
-	}
-	return err;
 }
 
 /**
@@ -436,17 +432,17 @@ static int unmerge_all(struct pshare_unmerging *how)
  * @run: what it shall do
  *
  * Context: process, sleeps; takes the control mutex and the scan mutex.
- * Return: 0; for PSHARE_RUN_UNMERGE also -ENOMEM when memory is about to run out,
- * -EBUSY, -EFAULT or -EINTR as of pshare_unmerge_region(): then the scanner is
- * stopped, and what could not be unmerged stays shared.
+ * Return: 0; -ERESTARTSYS at a signal; for PSHARE_RUN_UNMERGE also -ENOMEM when
+ * memory is about to run out, -EBUSY or -EFAULT as of pshare_unmerge_region(): then
+ * the scanner is stopped, and what could not be unmerged stays shared.
  */
 int pshare_scan_set_run(enum pshare_run run)
 {
-	struct pshare_unmerging how = { .zeros = true, .killable = true };
+	struct pshare_unmerging how = { .zeros = true };
 	int err = 0;
 
 	if (mutex_lock_interruptible(&control_mutex))
-		return -EINTR;
+		return -ERESTARTSYS;
 	/* The scanner looks at run under this mutex: after it, it has stopped. */
 	mutex_lock(&pshare_scan_mutex);
 	WRITE_ONCE(pshare_knobs.run, run);
@@ -454,9 +450,11 @@ int pshare_scan_set_run(enum pshare_run run)
 	wake_up_interruptible_all(&pass_wait);
 	pshare_scan_kick();
 	if (run == PSHARE_RUN_UNMERGE) {
-		err = unmerge_all(&how);
+		err = pshare_unmerge_all(&how);
 		if (err)
 			WRITE_ONCE(pshare_knobs.run, PSHARE_RUN_STOP);
+		else
+			forget_candidates();
 	}
 	mutex_unlock(&control_mutex);
 	return err;
@@ -471,25 +469,22 @@ int pshare_scan_set_run(enum pshare_run run)
 void pshare_scan_sum(struct pshare_sums *sums)
 {
 	struct pshare_region *region;
-	unsigned long merged = 0;
 	u32 id = 0;
 
 	memset(sums, 0, sizeof(*sums));
 	sums->shared = READ_ONCE(pshare_stats.pages_shared);
+	sums->sharing = READ_ONCE(pshare_stats.pages_sharing);
 	sums->metadata = pshare_index_bytes();
 	while ((region = pshare_region_get_next(id))) {
 		const struct pshare_ledger *ledger = &region->ledger;
 
 		id = region->id + 1;
-		merged += pshare_ledger_pages(ledger, PSHARE_MERGED);
 		sums->zero += pshare_ledger_pages(ledger, PSHARE_ZERO);
 		sums->unshared += pshare_ledger_pages(ledger, PSHARE_UNIQUE);
 		sums->volatile_ += pshare_ledger_pages(ledger, PSHARE_VOLATILE);
 		sums->metadata += pshare_ledger_bytes(ledger) + sizeof(*region);
 		pshare_region_put(region);
 	}
-	/* Sharers that are no region's are not counted, nor are those just gone. */
-	sums->sharing = merged > sums->shared ? merged - sums->shared : 0;
 }
 
 /**
@@ -516,13 +511,14 @@ int pshare_scan_init(void)
  */
 void pshare_scan_exit(void)
 {
-	struct pshare_unmerging how = { .zeros = false, .killable = false };
+	struct pshare_unmerging how = { .zeros = false, .insist = true };
 	struct pshare_region *region;
 	unsigned long pages;
 	int err;
 
 	kthread_stop(thread);
-	err = unmerge_all(&how);
+	forget_candidates();
+	err = pshare_unmerge_all(&how);
 
 	mutex_lock(&pshare_scan_mutex);
 	while ((region = pshare_region_get_next(0))) {

@@ -57,7 +57,6 @@ void pshare_scan_exit(void);
 void pshare_scan_kick(void);
 int pshare_scan_passes(unsigned int passes);
 int pshare_scan_set_run(enum pshare_run run);
-void pshare_scan_settle(void);
 void pshare_scan_sum(struct pshare_sums *sums);
 
 #endif /* _PSHARE_SCAN_H */

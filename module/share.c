@@ -5,6 +5,7 @@
 #include <linux/lockdep.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/random.h>
 #include <linux/sched/mm.h>
 #include <linux/xxhash.h>
@@ -30,8 +31,13 @@
  * Candidates are hints.  They are forgotten at the start of each pass, and what
  * a candidate holds is copied and hashed again before anybody joins it.
  *
- * The hash has a random seed, so that nobody can prepare pages that collide.
+ * Pages of one hash and different bytes can be made on purpose, whatever the
+ * seed.  They cost their maker's own savings: a visit tries no more than a few.
  */
+
+/* Pages of the same hash that one visit compares with. */
+#define MAX_TRIES	4
+
 
 struct pshare_stats pshare_stats;
 
@@ -78,6 +84,14 @@ static void set_class(struct pshare_region *region, unsigned long addr,
 	pshare_ledger_set(&region->ledger, addr, 1, class);
 }
 
+static void count_refusal(struct pshare_region *region, unsigned long addr,
+			  enum pshare_merge_result result)
+{
+	pshare_count(pshare_stats.results[result], 1);
+	pshare_count(region->refused, 1);
+	trace_pshare_refuse(region->id, region->pid, addr, result);
+}
+
 /* Merge the page at @addr into @shared, NULL for the zero page, and keep the books. */
 static enum pshare_merge_result join(struct pshare_region *region, struct mm_struct *mm,
 				     unsigned long addr, struct page *shared)
@@ -89,20 +103,20 @@ static enum pshare_merge_result join(struct pshare_region *region, struct mm_str
 	};
 	enum pshare_merge_result result = pshare_merge_map(&merge, shared);
 
-	pshare_count(pshare_stats.results[result], 1);
 	if (merge.split) {
 		pshare_count(pshare_stats.splits, 1);
 		pshare_count(region->splits, 1);
 		trace_pshare_split(region->id, region->pid, addr);
 	}
-	if (result == PSHARE_MERGE_DONE) {
-		set_class(region, addr, shared ? PSHARE_MERGED : PSHARE_ZERO);
-		trace_pshare_merge(region->id, region->pid, addr,
-				   shared ? page_to_pfn(shared) : 0);
-	} else {
-		pshare_count(region->refused, 1);
-		trace_pshare_refuse(region->id, region->pid, addr, result);
+	if (result != PSHARE_MERGE_DONE) {
+		count_refusal(region, addr, result);
+		return result;
 	}
+	pshare_count(pshare_stats.results[result], 1);
+	if (shared && pshare_merge_sharers(shared) > 1)
+		pshare_count(pshare_stats.pages_sharing, 1);
+	set_class(region, addr, shared ? PSHARE_MERGED : PSHARE_ZERO);
+	trace_pshare_merge(region->id, region->pid, addr, shared ? page_to_pfn(shared) : 0);
 	return result;
 }
 
@@ -121,125 +135,134 @@ static enum pshare_class refused_class(enum pshare_merge_result result)
 	}
 }
 
-/* Way 3.  PSHARE_MERGE_DIFFERS when there is no shared page of this content. */
+/* Way 3.  PSHARE_MERGE_DIFFERS when a shared page of this hash has other bytes. */
 static enum pshare_merge_result join_shared(struct pshare_region *region,
-					    struct mm_struct *mm, unsigned long addr, u64 hash)
+					    struct mm_struct *mm, unsigned long addr, u64 hash,
+					    unsigned int *tries)
 {
 	enum pshare_merge_result result = PSHARE_MERGE_DIFFERS;
 	struct pshare_node *node;
 
 	for (node = pshare_index_find(&region->group->index, PSHARE_TREE_SHARED, hash);
-	     node && result == PSHARE_MERGE_DIFFERS; node = pshare_index_next_equal(node))
-		if (!pshare_merge_full(node->page))
-			result = join(region, mm, addr, node->page);
+	     node && result == PSHARE_MERGE_DIFFERS && *tries < MAX_TRIES;
+	     node = pshare_index_next_equal(node)) {
+		if (pshare_merge_full(node->page))
+			continue;
+		++*tries;
+		result = join(region, mm, addr, node->page);
+	}
 	return result;
 }
 
-/* A shared page of what a candidate holds now, or NULL: then it is of no use (any more). */
-static struct page *copy_candidate(struct mm_struct *mm, unsigned long addr, u64 hash,
-				   enum pshare_merge_result *result)
-{
-	struct page *shared;
-
-	*result = pshare_merge_copy(mm, addr, &shared);
-	if (*result != PSHARE_MERGE_DONE) {
-		pshare_count(pshare_stats.results[*result], 1);
-		return NULL;
-	}
-	if (pshare_share_hash(shared) == hash)
-		return shared;
-	*result = PSHARE_MERGE_GONE;
-	pshare_merge_free(shared);
-	return NULL;
-}
-
 /*
- * Let the page at @addr, and then the candidate at @twin_addr, join a new shared
- * page.  If the candidate does not make it, the shared page has one sharer; it is
- * given back at a later visit, or finds another.
+ * Let the page at @addr, and then the candidate, join a new shared page.  If the
+ * candidate does not make it, the shared page has one sharer; it is given back at a
+ * later visit, or finds another.
+ *
+ * *@stale is set when the candidate is not what it was, and nothing was tried.
  */
 static enum pshare_merge_result join_new(struct pshare_region *region, struct mm_struct *mm,
 					 unsigned long addr, struct pshare_region *twin,
-					 struct mm_struct *twin_mm, unsigned long twin_addr,
-					 u64 hash)
+					 struct mm_struct *twin_mm,
+					 const struct pshare_node *candidate, bool *stale)
 {
 	struct pshare_index *index = &region->group->index;
 	enum pshare_merge_result result;
 	struct pshare_node *node;
 	struct page *shared;
 
-	shared = copy_candidate(twin_mm, twin_addr, hash, &result);
-	if (!shared)
+	result = pshare_merge_copy(twin_mm, candidate->addr, &shared);
+	if (result != PSHARE_MERGE_DONE) {
+		*stale = result == PSHARE_MERGE_GONE;
+		if (!*stale)
+			count_refusal(region, addr, result);
 		return result;
+	}
+	*stale = pshare_share_hash(shared) != candidate->hash;
+	if (*stale)
+		goto free;
 	/* Nothing may fail once the page is mapped: it needs its node first. */
-	node = pshare_index_add(index, PSHARE_TREE_SHARED, hash);
+	node = pshare_index_add(index, PSHARE_TREE_SHARED, candidate->hash);
 	if (!node) {
-		pshare_count(pshare_stats.results[PSHARE_MERGE_NOMEM], 1);
-		pshare_merge_free(shared);
-		return PSHARE_MERGE_NOMEM;
+		result = PSHARE_MERGE_NOMEM;
+		count_refusal(region, addr, result);
+		goto free;
 	}
 	node->page = shared;
-
 	result = join(region, mm, addr, shared);
 	if (result != PSHARE_MERGE_DONE) {
 		pshare_index_erase(index, PSHARE_TREE_SHARED, node);
-		pshare_merge_free(shared);
-		return result;
+		goto free;
 	}
 	pshare_count(pshare_stats.pages_shared, 1);
-	join(twin, twin_mm, twin_addr, shared);
-	return PSHARE_MERGE_DONE;
+	join(twin, twin_mm, candidate->addr, shared);
+	return result;
+
+free:
+	pshare_merge_free(shared);
+	return result;
 }
 
-/*
- * Way 4 with one candidate.  PSHARE_MERGE_GONE when the candidate is worth
- * nothing any more, PSHARE_MERGE_DIFFERS when its bytes are not ours.
- */
+/* Way 4 with one candidate; *@stale when it is worth nothing any more. */
 static enum pshare_merge_result join_candidate(struct pshare_region *region,
 					       struct mm_struct *mm, unsigned long addr,
-					       const struct pshare_node *node)
+					       const struct pshare_node *candidate, bool *stale)
 {
 	enum pshare_merge_result result = PSHARE_MERGE_GONE;
-	struct pshare_region *twin = pshare_region_get(node->region);
+	struct pshare_region *twin = pshare_region_get(candidate->region);
 	struct mm_struct *twin_mm;
 
+	*stale = true;
 	if (!twin)
 		return result;
 	twin_mm = twin->holds ? NULL : pshare_region_get_mm(twin);
 	if (twin_mm) {
-		result = join_new(region, mm, addr, twin, twin_mm, node->addr, node->hash);
+		result = join_new(region, mm, addr, twin, twin_mm, candidate, stale);
 		mmput_async(twin_mm);
 	}
 	pshare_region_put(twin);
 	return result;
 }
 
-/* Ways 4 and 5. */
+/* Way 4.  PSHARE_MERGE_DIFFERS when there is no candidate, or none of these bytes. */
 static enum pshare_merge_result join_candidates(struct pshare_region *region,
 						struct mm_struct *mm, unsigned long addr,
-						u64 hash)
+						u64 hash, unsigned int *tries)
 {
 	struct pshare_index *index = &region->group->index;
-	enum pshare_merge_result result = PSHARE_MERGE_DIFFERS;
 	struct pshare_node *node, *next;
+	bool stale;
 
-	for (node = pshare_index_find(index, PSHARE_TREE_CANDIDATE, hash); node; node = next) {
+	for (node = pshare_index_find(index, PSHARE_TREE_CANDIDATE, hash);
+	     node && *tries < MAX_TRIES; node = next) {
+		enum pshare_merge_result result = join_candidate(region, mm, addr, node, &stale);
+
 		next = pshare_index_next_equal(node);
-		result = join_candidate(region, mm, addr, node);
 		/* Merged or stale: either way it is no candidate any more. */
-		if (result == PSHARE_MERGE_DONE || result == PSHARE_MERGE_GONE)
+		if (stale || result == PSHARE_MERGE_DONE)
 			pshare_index_erase(index, PSHARE_TREE_CANDIDATE, node);
-		if (result != PSHARE_MERGE_GONE && result != PSHARE_MERGE_DIFFERS)
+		if (stale)
+			continue;
+		if (result != PSHARE_MERGE_DIFFERS)
 			return result;
+		++*tries;
 	}
+	return PSHARE_MERGE_DIFFERS;
+}
 
-	node = pshare_index_add(index, PSHARE_TREE_CANDIDATE, hash);
-	if (!node)
-		return PSHARE_MERGE_NOMEM;
+/* Way 5. */
+static void become_candidate(struct pshare_region *region, unsigned long addr, u64 hash)
+{
+	struct pshare_node *node;
+
+	node = pshare_index_add(&region->group->index, PSHARE_TREE_CANDIDATE, hash);
+	if (!node) {
+		/* It has no twin so far; whoever is one finds it at a later pass. */
+		pshare_count(pshare_stats.results[PSHARE_MERGE_NOMEM], 1);
+		return;
+	}
 	node->region = region->id;
 	node->addr = addr;
-	set_class(region, addr, PSHARE_UNIQUE);
-	return PSHARE_MERGE_DONE;
 }
 
 /**
@@ -251,34 +274,43 @@ static enum pshare_merge_result join_candidates(struct pshare_region *region,
  * @use_zero: replace it by the zero page if it is all zero
  *
  * Context: process, may sleep; scan mutex held, no other lock.
+ * Return: false when the address space is locked by somebody else: try again.
  */
-void pshare_share_page(struct pshare_region *region, struct mm_struct *mm,
+bool pshare_share_page(struct pshare_region *region, struct mm_struct *mm,
 		       unsigned long addr, u64 hash, bool use_zero)
 {
 	enum pshare_merge_result result;
+	unsigned int tries = 0;
 	u32 last;
 
 	lockdep_assert_held(&pshare_scan_mutex);
 	if (pshare_ledger_fingerprint(&region->ledger, addr, fingerprint(hash), &last)) {
 		pshare_count(pshare_stats.results[PSHARE_MERGE_NOMEM], 1);
-		return;
+		return true;
 	}
 	if (last != fingerprint(hash)) {
 		if (last)
 			pshare_count(pshare_stats.changed, 1);
 		set_class(region, addr, PSHARE_VOLATILE);
-		return;
+		return true;
 	}
 
 	if (hash == zero_hash && use_zero) {
 		result = join(region, mm, addr, NULL);
 	} else {
-		result = join_shared(region, mm, addr, hash);
+		result = join_shared(region, mm, addr, hash, &tries);
 		if (result == PSHARE_MERGE_DIFFERS)
-			result = join_candidates(region, mm, addr, hash);
+			result = join_candidates(region, mm, addr, hash, &tries);
+		if (result == PSHARE_MERGE_DIFFERS) {
+			become_candidate(region, addr, hash);
+			/* Other bytes of the same hash: most likely ours have changed. */
+			set_class(region, addr, tries ? PSHARE_VOLATILE : PSHARE_UNIQUE);
+			return true;
+		}
 	}
 	if (result != PSHARE_MERGE_DONE)
 		set_class(region, addr, refused_class(result));
+	return result != PSHARE_MERGE_BUSY;
 }
 
 /**
@@ -295,40 +327,115 @@ void pshare_share_page(struct pshare_region *region, struct mm_struct *mm,
 void pshare_share_give_back(struct pshare_region *region, struct mm_struct *mm,
 			    unsigned long addr)
 {
+	int err;
+
 	lockdep_assert_held(&pshare_scan_mutex);
-	if (pshare_merge_unshare(mm, addr)) {
-		pshare_ledger_set(&region->ledger, addr, 1, PSHARE_MERGED);
+	err = pshare_merge_unshare(mm, addr, false);
+	/* 1: somebody else has unshared it meanwhile; the next visit tells. */
+	pshare_ledger_set(&region->ledger, addr, 1, err ? PSHARE_MERGED : PSHARE_UNIQUE);
+	if (err)
 		return;
-	}
 	pshare_count(pshare_stats.given_back, 1);
-	pshare_ledger_set(&region->ledger, addr, 1, PSHARE_UNIQUE);
 	trace_pshare_unshare(region->id, region->pid, addr);
 }
 
 /**
- * pshare_share_prune() - free the shared pages that nobody maps any more
+ * struct pruning - how far prune() has come
+ * @group:	where it is, NULL at the start
+ * @node:	shared page to go on with, NULL at the end of the group
+ * @sharing:	entries beyond the first of each page so far
  *
- * Context: process, may sleep; scan mutex held.
+ * The scan mutex is dropped between steps, but only pruning takes groups and nodes
+ * of mapped pages away, and prune_mutex lets one prune at a time.
  */
-void pshare_share_prune(void)
-{
-	struct pshare_group *group = NULL;
-	struct pshare_node *node, *next;
+struct pruning {
+	struct pshare_group *group;
+	struct pshare_node *node;
+	unsigned long sharing;
+};
 
-	lockdep_assert_held(&pshare_scan_mutex);
-	while ((group = pshare_group_next(group))) {
-		node = pshare_index_first(&group->index, PSHARE_TREE_SHARED);
-		for (; node; node = next) {
-			next = pshare_index_next(node);
-			if (!pshare_merge_unused(node->page))
-				continue;
-			pshare_merge_free(node->page);
-			pshare_index_erase(&group->index, PSHARE_TREE_SHARED, node);
-			pshare_count(pshare_stats.pages_shared, -1);
-			cond_resched();
+static DEFINE_MUTEX(prune_mutex);
+
+/* Look at some shared pages; true when all have been looked at. */
+static bool prune_step(struct pruning *at)
+{
+	unsigned int step;
+
+	for (step = 0; step < PSHARE_STEP; step++) {
+		struct pshare_node *node = at->node;
+		int sharers;
+
+		if (!node) {
+			at->group = pshare_group_next(at->group);
+			if (!at->group)
+				return true;
+			at->node = pshare_index_first(&at->group->index, PSHARE_TREE_SHARED);
+			continue;
 		}
+		at->node = pshare_index_next(node);
+		sharers = pshare_merge_sharers(node->page);
+		if (sharers) {
+			at->sharing += sharers - 1;
+			continue;
+		}
+		pshare_merge_free(node->page);
+		pshare_index_erase(&at->group->index, PSHARE_TREE_SHARED, node);
+		pshare_count(pshare_stats.pages_shared, -1);
 	}
-	pshare_group_drop_empty();
+	return false;
+}
+
+/*
+ * Free the shared pages that nobody maps any more, count the sharers of the others,
+ * and drop the groups that nobody needs.
+ */
+static void prune(void)
+{
+	struct pruning at = {};
+	bool done = false;
+
+	mutex_lock(&prune_mutex);
+	while (!done) {
+		mutex_lock(&pshare_scan_mutex);
+		done = prune_step(&at);
+		if (done)
+			WRITE_ONCE(pshare_stats.pages_sharing, at.sharing);
+		mutex_unlock(&pshare_scan_mutex);
+		cond_resched();
+	}
+	for (done = false; !done; ) {
+		mutex_lock(&pshare_scan_mutex);
+		done = pshare_group_drop_empty();
+		mutex_unlock(&pshare_scan_mutex);
+		cond_resched();
+	}
+	mutex_unlock(&prune_mutex);
+}
+
+/**
+ * pshare_share_settle() - see to it that the figures are those of now
+ *
+ * Frees the shared pages that nobody maps any more, and forgets the regions whose
+ * process is gone.
+ *
+ * Context: process, sleeps; takes and drops the scan mutex many times.
+ */
+void pshare_share_settle(void)
+{
+	struct pshare_region *region;
+	u32 id = 0;
+
+	while ((region = pshare_region_get_next(id))) {
+		id = region->id + 1;
+		if (pshare_region_dead(region)) {
+			mutex_lock(&pshare_scan_mutex);
+			pshare_region_del(region);
+			mutex_unlock(&pshare_scan_mutex);
+		}
+		pshare_region_put(region);
+		cond_resched();
+	}
+	prune();
 }
 
 /**
@@ -337,7 +444,8 @@ void pshare_share_prune(void)
  * They stay locked and allocated for ever.  That is safe for who maps them: they
  * are copied on write as before.  Nothing is left to clean up behind them.
  *
- * Context: process, may sleep; scan mutex held; the module is being unloaded.
+ * Context: process, may sleep; scan mutex held; the module is being unloaded, and no
+ * region is registered.
  * Return: number of pages.
  */
 unsigned long pshare_share_abandon(void)
@@ -348,8 +456,30 @@ unsigned long pshare_share_abandon(void)
 	lockdep_assert_held(&pshare_scan_mutex);
 	while ((group = pshare_group_next(group))) {
 		pages += group->index.count[PSHARE_TREE_SHARED];
-		pshare_index_clear_some(&group->index, PSHARE_TREE_SHARED, ULONG_MAX);
+		while (!pshare_index_clear_some(&group->index, PSHARE_TREE_SHARED, PSHARE_STEP))
+			cond_resched();
 	}
-	pshare_group_drop_empty();
+	while (!pshare_group_drop_empty())
+		cond_resched();
 	return pages;
+}
+
+/**
+ * pshare_share_forget_candidates() - free candidates of all groups, or some of them
+ *
+ * Context: scan mutex held.
+ * Return: true when there is none left.
+ */
+bool pshare_share_forget_candidates(void)
+{
+	struct pshare_group *group = NULL;
+
+	lockdep_assert_held(&pshare_scan_mutex);
+	while ((group = pshare_group_next(group))) {
+		if (!group->index.count[PSHARE_TREE_CANDIDATE])
+			continue;
+		pshare_index_clear_some(&group->index, PSHARE_TREE_CANDIDATE, PSHARE_STEP);
+		return false;
+	}
+	return true;
 }

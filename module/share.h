@@ -14,7 +14,9 @@ struct pshare_region;
  * struct pshare_stats - what sharing did, since the module was loaded
  * @full_scans:		passes completed
  * @pages_scanned:	pages looked at
- * @pages_shared:	shared pages that exist; this one can fall
+ * @pages_shared:	shared pages that exist; can fall
+ * @pages_sharing:	entries that map them beyond the first of each, as of the last
+ *			prune and the merges since; can fall
  * @splits:		huge pages split
  * @given_back:		pages unshared because nobody shared them any more
  * @changed:		visits that found a page changed
@@ -26,6 +28,7 @@ struct pshare_stats {
 	unsigned long full_scans;
 	unsigned long pages_scanned;
 	unsigned long pages_shared;
+	unsigned long pages_sharing;
 	unsigned long splits;
 	unsigned long given_back;
 	unsigned long changed;
@@ -39,11 +42,12 @@ extern struct pshare_stats pshare_stats;
 
 void pshare_share_init(void);
 u64 pshare_share_hash(struct page *page);
-void pshare_share_page(struct pshare_region *region, struct mm_struct *mm,
+bool pshare_share_page(struct pshare_region *region, struct mm_struct *mm,
 		       unsigned long addr, u64 hash, bool use_zero);
 void pshare_share_give_back(struct pshare_region *region, struct mm_struct *mm,
 			    unsigned long addr);
-void pshare_share_prune(void);
+void pshare_share_settle(void);
+bool pshare_share_forget_candidates(void);
 unsigned long pshare_share_abandon(void);
 
 #endif /* _PSHARE_SHARE_H */

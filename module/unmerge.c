@@ -2,6 +2,7 @@
 /*
  * Giving shared pages back: those of a region, and those that ended up outside.
  */
+#include <linux/delay.h>
 #include <linux/freezer.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -12,6 +13,7 @@
 
 #include "merge.h"
 #include "region.h"
+#include "share.h"
 #include "unmerge.h"
 #include "walk.h"
 
@@ -29,10 +31,20 @@
  * not merge behind our back.
  */
 
+/* How often, 50 ms apart, all is unmerged in vain before what is left is given up. */
+#define MAX_ROUNDS_RUN	4
+#define MAX_ROUNDS_EXIT	200
+
 /* Does the ledger say that the zero page at @addr is ours? */
 static bool our_zero(struct pshare_region *region, unsigned long addr)
 {
 	return region && pshare_ledger_get(&region->ledger, addr) == PSHARE_ZERO;
+}
+
+/* Is there a signal that this should stop for? */
+static bool interrupted(const struct pshare_unmerging *how)
+{
+	return !how->insist && signal_pending(current);
 }
 
 /* Unshare the pages of an item; @region is NULL outside of regions. */
@@ -41,7 +53,7 @@ static int unmerge_item(struct mm_struct *mm, struct pshare_region *region,
 {
 	unsigned long addr, end = item->addr + (item->nr << PAGE_SHIFT);
 	bool zero = item->found == PSHARE_FOUND_ZERO;
-	int err;
+	int err, first_err = 0;
 
 	if (item->found != PSHARE_FOUND_SHARED && item->found != PSHARE_FOUND_LAST &&
 	    !(zero && how->zeros))
@@ -49,18 +61,23 @@ static int unmerge_item(struct mm_struct *mm, struct pshare_region *region,
 	for (addr = item->addr; addr < end; addr += PAGE_SIZE) {
 		if (zero && !our_zero(region, addr))
 			continue;
-		err = pshare_merge_unshare(mm, addr);
-		if (err)
-			return err;
-		how->pages++;
-		/* Its twins are as they were: it could be merged again at once. */
-		if (region)
-			pshare_ledger_set(&region->ledger, addr, 1, PSHARE_DUPLICATE);
-		if (how->killable && signal_pending(current))
-			return -EINTR;
+		err = pshare_merge_unshare(mm, addr, how->insist);
+		if (err < 0) {
+			first_err = first_err ?: err;
+			if (!how->insist)
+				return err;
+		}
+		if (!err) {
+			how->pages++;
+			/* Its twins are as they were: it could be merged again at once. */
+			if (region)
+				pshare_ledger_set(&region->ledger, addr, 1, PSHARE_DUPLICATE);
+		}
+		if (interrupted(how))
+			return -ERESTARTSYS;
 		cond_resched();
 	}
-	return 0;
+	return first_err;
 }
 
 /* Unshare what one batch finds from *@addr on. */
@@ -68,22 +85,53 @@ static int unmerge_batch(struct mm_struct *mm, struct pshare_region *region,
 			 unsigned long *addr, unsigned long end, struct pshare_batch *batch,
 			 struct pshare_unmerging *how)
 {
+	int err, first_err = 0;
 	unsigned int i;
-	int err = 0;
 
 	if (!pshare_walk_gather(mm, addr, end, batch))
 		return -EBUSY;
-	for (i = 0; !err && i < batch->nr; i++)
+	for (i = 0; i < batch->nr; i++) {
 		err = unmerge_item(mm, region, &batch->item[i], how);
-	return err;
+		first_err = first_err ?: err;
+		if (err && !how->insist)
+			break;
+	}
+	return first_err;
 }
 
-static int lock_scan(const struct pshare_unmerging *how)
+/*
+ * Unshare all of [addr, end), batch by batch, under the scan mutex if it is a
+ * region's.  An address space that stays locked is left when it has not moved.
+ */
+static int unmerge_range(struct mm_struct *mm, struct pshare_region *region,
+			 unsigned long addr, unsigned long end, struct pshare_batch *batch,
+			 struct pshare_unmerging *how)
 {
-	if (how->killable)
-		return mutex_lock_interruptible(&pshare_scan_mutex);
-	mutex_lock(&pshare_scan_mutex);
-	return 0;
+	int err, first_err = 0;
+
+	while (addr < end) {
+		unsigned long from = addr;
+
+		/* The memory of a dead process needs nothing. */
+		if (!mmget_not_zero(mm))
+			break;
+		if (region)
+			mutex_lock(&pshare_scan_mutex);
+		err = unmerge_batch(mm, region, &addr, end, batch, how);
+		if (region)
+			mutex_unlock(&pshare_scan_mutex);
+		mmput_async(mm);
+
+		first_err = first_err ?: err;
+		if (err && (!how->insist || addr == from))
+			break;
+		cond_resched();
+		if (how->insist)
+			try_to_freeze();
+		else if (signal_pending(current))
+			return -ERESTARTSYS;
+	}
+	return first_err;
 }
 
 /**
@@ -92,43 +140,29 @@ static int lock_scan(const struct pshare_unmerging *how)
  * @how: how, and how far it went
  *
  * Context: process, may sleep; takes and drops the scan mutex.
- * Return: 0, also when the process or the region is gone meanwhile; -ENOMEM when
- * memory is about to run out, -EBUSY when the address space stayed locked for
- * long, -EINTR at a signal, -EFAULT when a page could not be unshared: what is
- * not done then stays shared.
+ * Return: 0, also when the process is gone meanwhile; -ENOMEM when memory is about
+ * to run out, -EBUSY when the address space stayed locked for long, -ERESTARTSYS at
+ * a signal, -EFAULT when a page could not be unshared: what is not done then stays
+ * shared.
  */
 int pshare_unmerge_region(struct pshare_region *region, struct pshare_unmerging *how)
 {
-	unsigned long addr = region->start;
 	struct pshare_batch *batch;
-	struct mm_struct *mm;
 	int err;
 
 	batch = kzalloc(sizeof(*batch), GFP_KERNEL);
 	if (!batch)
 		return -ENOMEM;
 	batch->all = true;
-	err = lock_scan(how);
-	if (err)
-		goto out;
-	region->holds++;
-	while (!err && addr < region->end && !region->gone) {
-		mm = pshare_region_get_mm(region);
-		if (!mm)
-			break;
-		err = unmerge_batch(mm, region, &addr, region->end, batch, how);
-		mmput_async(mm);
 
-		mutex_unlock(&pshare_scan_mutex);
-		cond_resched();
-		try_to_freeze();
-		mutex_lock(&pshare_scan_mutex);
-		if (!err && how->killable && signal_pending(current))
-			err = -EINTR;
-	}
+	mutex_lock(&pshare_scan_mutex);
+	region->holds++;
+	mutex_unlock(&pshare_scan_mutex);
+	err = unmerge_range(region->mm, region, region->start, region->end, batch, how);
+	mutex_lock(&pshare_scan_mutex);
 	region->holds--;
 	mutex_unlock(&pshare_scan_mutex);
-out:
+
 	kfree(batch);
 	return err;
 }
@@ -176,34 +210,12 @@ static struct mm_struct **grab_all(unsigned int *nr)
 	return mms;
 }
 
-static int unmerge_mm(struct mm_struct *mm, struct pshare_batch *batch,
-		      struct pshare_unmerging *how)
-{
-	unsigned long addr = 0, end = mm->task_size & PAGE_MASK;
-	int err = 0;
-
-	while (!err && addr < end) {
-		if (!mmget_not_zero(mm))
-			break;
-		err = unmerge_batch(mm, NULL, &addr, end, batch, how);
-		mmput_async(mm);
-		cond_resched();
-		try_to_freeze();
-		if (!err && how->killable && signal_pending(current))
-			err = -EINTR;
-	}
-	return err;
-}
-
-/**
- * pshare_unmerge_orphans() - search every process for shared pages, and unshare them
- * @how: how, and how far it went; zero pages outside of regions are left alone
- *
- * Context: process, may sleep; the scanner merges nothing.
- * Return: 0, or the first error, as of pshare_unmerge_region(); address spaces
- * behind one that failed are searched all the same, unless a signal came.
+/*
+ * Search every process for shared pages, and unshare them.  Zero pages outside of
+ * regions are left alone.  Address spaces behind one that failed are searched all the
+ * same, unless a signal came.
  */
-int pshare_unmerge_orphans(struct pshare_unmerging *how)
+static int unmerge_orphans(struct pshare_unmerging *how)
 {
 	struct pshare_batch *batch;
 	struct mm_struct **mms;
@@ -219,12 +231,65 @@ int pshare_unmerge_orphans(struct pshare_unmerging *how)
 		goto out;
 	err = 0;
 	for (i = 0; i < nr; i++) {
-		if (err != -EINTR)
-			err = unmerge_mm(mms[i], batch, how) ?: err;
+		if (!interrupted(how))
+			err = unmerge_range(mms[i], NULL, 0, mms[i]->task_size & PAGE_MASK,
+					    batch, how) ?: err;
 		mmdrop(mms[i]);
 	}
 	kvfree(mms);
 out:
 	kfree(batch);
 	return err;
+}
+
+static int unmerge_regions(struct pshare_unmerging *how)
+{
+	struct pshare_region *region;
+	int err, first_err = 0;
+	u32 id = 0;
+
+	while ((region = pshare_region_get_next(id))) {
+		id = region->id + 1;
+		err = pshare_unmerge_region(region, how);
+		pshare_region_put(region);
+		first_err = first_err ?: err;
+		if (err && !how->insist)
+			break;
+	}
+	return first_err;
+}
+
+/**
+ * pshare_unmerge_all() - unmerge every region, then what is left elsewhere
+ * @how: how, and how far it went
+ *
+ * Goes on until no shared page is left or it is of no use.  Address spaces that are
+ * being torn down, or made by fork(2), are found by nobody for a while, so it takes
+ * its time.
+ *
+ * Context: process, sleeps; takes and drops the scan mutex; the scanner merges nothing.
+ * Return: 0, or the first error, as of pshare_unmerge_region(); -EBUSY when shared
+ * pages are left for no other reason.
+ */
+int pshare_unmerge_all(struct pshare_unmerging *how)
+{
+	unsigned int rounds = how->insist ? MAX_ROUNDS_EXIT : MAX_ROUNDS_RUN;
+	unsigned long left = ULONG_MAX;
+	int err = 0;
+
+	while (rounds--) {
+		err = unmerge_regions(how);
+		pshare_share_settle();
+		if (READ_ONCE(pshare_stats.pages_shared) && (!err || how->insist)) {
+			err = unmerge_orphans(how) ?: err;
+			pshare_share_settle();
+		}
+		if (!READ_ONCE(pshare_stats.pages_shared) || (err && !how->insist))
+			return err;
+		if (READ_ONCE(pshare_stats.pages_shared) < left)
+			rounds++;
+		left = READ_ONCE(pshare_stats.pages_shared);
+		msleep_interruptible(50);
+	}
+	return err ?: -EBUSY;
 }

@@ -9,16 +9,17 @@ struct pshare_region;
 /**
  * struct pshare_unmerging - how to unmerge, and how far it went
  * @zeros:	give zero pages their own memory, too
- * @killable:	stop at a signal; false where there is no way back
+ * @insist:	there is no way back: no signal stops it, an error with one page
+ *		does not keep it from the next, and memory is reclaimed if need be
  * @pages:	incremented for each page that got its own copy
  */
 struct pshare_unmerging {
 	bool zeros;
-	bool killable;
+	bool insist;
 	unsigned long pages;
 };
 
 int pshare_unmerge_region(struct pshare_region *region, struct pshare_unmerging *how);
-int pshare_unmerge_orphans(struct pshare_unmerging *how);
+int pshare_unmerge_all(struct pshare_unmerging *how);
 
 #endif /* _PSHARE_UNMERGE_H */

@@ -24,30 +24,26 @@
 /* Mappings, holes and entries of page tables that one hold of mmap_lock may look at. */
 #define MAX_STEPS	2048
 
-/* How often to try for mmap_lock, a millisecond apart. */
-#define MAX_LOCK_TRIES	100
-
 /**
  * pshare_walk_lock() - take mmap_lock for reading, but do not wait for ever
  * @mm: address space, with a reference on its users
+ * @tries: how often to try, a millisecond apart
  *
  * A task may hold the lock for as long as it sleeps in the kernel.  The module
- * must stay stoppable, so it tries for about a tenth of a second and gives up.
+ * must stay stoppable, so it gives up after a while.
  *
  * Context: process, may sleep.
  * Return: true when the lock is held.
  */
-bool pshare_walk_lock(struct mm_struct *mm)
+bool pshare_walk_lock(struct mm_struct *mm, unsigned int tries)
 {
-	int tries;
-
 	might_sleep();
-	for (tries = 0; tries < MAX_LOCK_TRIES; tries++) {
-		if (mmap_read_trylock(mm))
-			return true;
+	while (!mmap_read_trylock(mm)) {
+		if (!--tries)
+			return false;
 		usleep_range(500, 1500);
 	}
-	return false;
+	return true;
 }
 
 /* May pages of this mapping be merged?  PSHARE_FOUND_ANON if so, else why not. */
@@ -60,13 +56,13 @@ static enum pshare_found classify_vma(struct vm_area_struct *vma)
 		return PSHARE_FOUND_HUGETLB;
 	if (!vma_is_anonymous(vma) || (vma->vm_flags & (VM_SHARED | VM_MAYSHARE)))
 		return PSHARE_FOUND_MAPPED;
+	/* Without an anon_vma no page was ever touched. */
+	if (!vma->anon_vma)
+		return PSHARE_FOUND_NONE;
 	if ((vma->vm_flags & never) || userfaultfd_armed(vma))
 		return PSHARE_FOUND_OTHER;
 	/* Without VM_READ, vm_page_prot makes entries that are not present. */
-	if (!(vma->vm_flags & VM_READ))
-		return PSHARE_FOUND_OTHER;
-	/* Without an anon_vma no page was ever touched. */
-	return vma->anon_vma ? PSHARE_FOUND_ANON : PSHARE_FOUND_NONE;
+	return vma->vm_flags & VM_READ ? PSHARE_FOUND_ANON : PSHARE_FOUND_OTHER;
 }
 
 static enum pshare_found classify_page(struct page *page)
@@ -74,15 +70,15 @@ static enum pshare_found classify_page(struct page *page)
 	struct folio *folio = page_folio(page);
 
 	if (!folio_test_anon(folio))
-		return PSHARE_FOUND_MAPPED;
+		return PSHARE_FOUND_UNFIT;
 	if (folio_test_ksm(folio)) {
 		/* Mainline's have a stable node behind the flag, ours have none. */
 		if (folio->mapping != PSHARE_MAPPING_KSM || folio_test_swapcache(folio))
-			return PSHARE_FOUND_OTHER;
+			return PSHARE_FOUND_UNFIT;
 		return compat_mapcount(page) == 1 ? PSHARE_FOUND_LAST : PSHARE_FOUND_SHARED;
 	}
 	if (is_zone_device_page(page) || PageHWPoison(page))
-		return PSHARE_FOUND_OTHER;
+		return PSHARE_FOUND_UNFIT;
 	return PSHARE_FOUND_ANON;
 }
 
@@ -94,9 +90,9 @@ static enum pshare_found classify_pte(pte_t pte, struct page **page)
 		return compat_pte_swapped(pte) ? PSHARE_FOUND_SWAPPED : PSHARE_FOUND_BUSY;
 	if (pte_special(pte))
 		return pte_pfn(pte) == page_to_pfn(ZERO_PAGE(0)) ? PSHARE_FOUND_ZERO :
-								   PSHARE_FOUND_OTHER;
+								   PSHARE_FOUND_UNFIT;
 	if (!pfn_valid(pte_pfn(pte)))
-		return PSHARE_FOUND_OTHER;
+		return PSHARE_FOUND_UNFIT;
 	*page = pte_page(pte);
 	return classify_page(*page);
 }
@@ -112,14 +108,14 @@ static enum pshare_found classify_huge(pmd_t pmd, unsigned long addr, struct pag
 	if (!pmd_present(pmd))
 		return PSHARE_FOUND_BUSY;
 	if (!pfn_valid(pmd_pfn(pmd)))
-		return PSHARE_FOUND_OTHER;
+		return PSHARE_FOUND_UNFIT;
 	head = pfn_to_page(pmd_pfn(pmd));
 	if (is_zone_device_page(head))
-		return PSHARE_FOUND_OTHER;
+		return PSHARE_FOUND_UNFIT;
 	if (!folio_test_anon(page_folio(head)))
 		return PSHARE_FOUND_NONE;
 	*page = head + ((addr & ~HPAGE_PMD_MASK) >> PAGE_SHIFT);
-	return PageHWPoison(*page) ? PSHARE_FOUND_OTHER : PSHARE_FOUND_ANON;
+	return PageHWPoison(*page) ? PSHARE_FOUND_UNFIT : PSHARE_FOUND_ANON;
 }
 
 /* Entry of the page middle directory for @addr, or NULL; then *@next is behind the hole. */
@@ -300,7 +296,7 @@ static unsigned long gather_huge(struct vm_area_struct *vma, pmd_t *pmd, unsigne
 			bool bad = PageHWPoison(page);
 
 			if (!add_item(batch, addr, 1,
-				      bad ? PSHARE_FOUND_OTHER : PSHARE_FOUND_ANON,
+				      bad ? PSHARE_FOUND_UNFIT : PSHARE_FOUND_ANON,
 				      bad ? NULL : page))
 				break;
 		}
@@ -356,7 +352,7 @@ bool pshare_walk_gather(struct mm_struct *mm, unsigned long *addr, unsigned long
 	unsigned int steps;
 
 	batch->nr = 0;
-	if (!pshare_walk_lock(mm))
+	if (!pshare_walk_lock(mm, PSHARE_LOCK_PATIENT))
 		return false;
 	for (steps = 0; at < end && steps < MAX_STEPS; steps++) {
 		enum pshare_found found;

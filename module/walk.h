@@ -14,9 +14,13 @@
  * @PSHARE_FOUND_LAST:		the same, and this entry is the only one that maps it
  * @PSHARE_FOUND_ANON:		an anonymous page that may be merged
  * @PSHARE_FOUND_BUSY:		an entry on its way to somewhere else: look again later
+ * @PSHARE_FOUND_UNFIT:		a page that cannot be merged where others can
  * @PSHARE_FOUND_MAPPED:	a shared or file mapping
  * @PSHARE_FOUND_HUGETLB:	memory of hugetlbfs
- * @PSHARE_FOUND_OTHER:		anything else that cannot be merged
+ * @PSHARE_FOUND_OTHER:		a mapping that may not be merged for another reason
+ *
+ * PSHARE_FOUND_NONE and the last three may stand for any number of pages, the
+ * others for as many as one hold of mmap_lock may look at.
  */
 enum pshare_found {
 	PSHARE_FOUND_NONE,
@@ -26,6 +30,7 @@ enum pshare_found {
 	PSHARE_FOUND_LAST,
 	PSHARE_FOUND_ANON,
 	PSHARE_FOUND_BUSY,
+	PSHARE_FOUND_UNFIT,
 	PSHARE_FOUND_MAPPED,
 	PSHARE_FOUND_HUGETLB,
 	PSHARE_FOUND_OTHER,
@@ -47,6 +52,10 @@ struct pshare_item {
 
 #define PSHARE_BATCH_SIZE	64
 
+/* Tries for mmap_lock, a millisecond apart: where waiting is worth it, and where not. */
+#define PSHARE_LOCK_PATIENT	100
+#define PSHARE_LOCK_HASTY	5
+
 /**
  * struct pshare_batch - what one short hold of mmap_lock gathered
  * @all:	set by the caller: look into mappings whose pages may not be
@@ -60,7 +69,7 @@ struct pshare_batch {
 	struct pshare_item item[PSHARE_BATCH_SIZE];
 };
 
-bool pshare_walk_lock(struct mm_struct *mm);
+bool pshare_walk_lock(struct mm_struct *mm, unsigned int tries);
 bool pshare_walk_gather(struct mm_struct *mm, unsigned long *addr, unsigned long end,
 			struct pshare_batch *batch);
 void pshare_walk_put_pages(struct pshare_batch *batch);

@@ -66,6 +66,22 @@ static inline void compat_pte_unlock(pte_t *pte, spinlock_t *ptl)
 	pte_unmap_unlock(pte, ptl);
 }
 
+/*
+ * Clear an entry, and flush the TLBs of CPUs and of devices that walk the page
+ * table (SVA).  Until 6.6 the latter had a notifier of their own, which the end
+ * of a range would call only after a new entry is set; since then flushing the
+ * CPUs' TLB calls it.
+ */
+static inline pte_t compat_clear_flush(struct vm_area_struct *vma, unsigned long addr,
+				       pte_t *pte)
+{
+#ifdef PSHARE_HAVE_INVALIDATE_RANGE
+	return ptep_clear_flush_notify(vma, addr, pte);
+#else
+	return ptep_clear_flush(vma, addr, pte);
+#endif
+}
+
 /* Does an entry that is not present stand for a page in swap? */
 static inline bool compat_pte_swapped(pte_t pte)
 {

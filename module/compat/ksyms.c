@@ -69,6 +69,10 @@ KSYM(int, __mem_cgroup_charge,
 
 #ifdef CONFIG_MMU_NOTIFIER
 KSYM(int, __mmu_notifier_invalidate_range_start, (struct mmu_notifier_range *range), (range))
+#ifdef PSHARE_HAVE_INVALIDATE_RANGE
+KSYM_VOID(__mmu_notifier_invalidate_range,
+	  (struct mm_struct *mm, unsigned long start, unsigned long end), (mm, start, end))
+#endif
 #ifdef PSHARE_HAVE_RANGE_ONLY_END
 KSYM_VOID(__mmu_notifier_invalidate_range_end,
 	  (struct mmu_notifier_range *range, bool only_end), (range, only_end))
@@ -153,6 +157,9 @@ static const struct ksym ksyms[] = {
 #ifdef CONFIG_MMU_NOTIFIER
 	KSYM_ENTRY(__mmu_notifier_invalidate_range_start),
 	KSYM_ENTRY(__mmu_notifier_invalidate_range_end),
+#ifdef PSHARE_HAVE_INVALIDATE_RANGE
+	KSYM_ENTRY(__mmu_notifier_invalidate_range),
+#endif
 #endif
 	KSYM_ENTRY(mm_trace_rss_stat),
 #ifdef PSHARE_HAVE_FOLIO_RMAP
@@ -265,5 +272,7 @@ struct kobject *pshare_ksyms_mm_kobj(void)
 {
 	struct kobject **kobj = (struct kobject **)kallsyms_lookup_name("mm_kobj");
 
+	if (!kobj)
+		pr_err("this kernel does not tell where mm_kobj is (KALLSYMS_ALL)\n");
 	return kobj ? *kobj : NULL;
 }

@@ -11,6 +11,8 @@ ccflags-y += $(call pshare-has,FOLIO_RMAP,rmap.h,folio_add_anon_rmap_ptes)
 ccflags-y += $(call pshare-has,RANGE_VMA,mmu_notifier.h,range_init.range.event.flags.vma)
 # 6.6: __mmu_notifier_invalidate_range_end() lost only_end
 ccflags-y += $(call pshare-has,RANGE_ONLY_END,mmu_notifier.h,bool only_end)
+# 6.6: flushing the TLB tells devices with SVA by itself
+ccflags-y += $(call pshare-has,INVALIDATE_RANGE,mmu_notifier.h,__mmu_notifier_invalidate_range\>)
 # 6.2: mm_trace_rss_stat() lost its count
 ccflags-y += $(call pshare-has,RSS_STAT_COUNT,mm.h,mm_trace_rss_stat.*long count)
 # 6.5: mapping a page table can fail and is out of line; later it lost its underscores

@@ -27,7 +27,9 @@
  *
  * EPERM	the caller lacks CAP_SYS_ADMIN in the initial user namespace
  * ENOTTY	no such ioctl
- * EFAULT	the struct, or a part of it, is not readable or not writable
+ * EFAULT	the struct, or a part of it, is not readable or not writable; for
+ *		remove and unmerge also: the kernel could not give a page its own
+ *		copy, other than for want of memory
  * EINVAL	a size below that of the first version of the struct; unknown
  *		bits in flags; a reserved member that is not zero; a range that
  *		is empty, reversed or not aligned to 4096; a range without
@@ -50,7 +52,8 @@
  * EBUSY	an address space stayed locked for long by somebody else, and
  *		pages in it could not be unmerged: try again; for scan: the knob
  *		run is 2
- * EINTR	a signal arrived while waiting (scan, unmerge, remove)
+ * EINTR	a signal arrived.  What was done so far stays done: pages unmerged,
+ *		passes completed
  * ENODEV	the module is being unloaded
  */
 

@@ -20,8 +20,9 @@ rank_of() {
 	merge | region) echo 20 ;;
 	# Tracepoints have fields of the rooms below, and are hit in those above.
 	trace) echo 25 ;;
-	unmerge | hugepage | aslr) echo 30 ;;
-	share) echo 35 ;;
+	hugepage | aslr) echo 30 ;;
+	share) echo 33 ;;
+	unmerge) echo 36 ;;
 	scan) echo 40 ;;
 	control | sysfs | debugfs) echo 50 ;;
 	main) echo 60 ;;
