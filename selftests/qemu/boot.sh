@@ -105,15 +105,15 @@ run_machine() {
 	remaining=("$@")
 	rm -f "$work/console" "$work/boot.log"
 	# The deadline of the whole machine; each line must come in time as well.
-	coproc machine {
+	# Not a coproc: bash would close that at the machine's death, unread.
+	exec {fd}< <(
 		exec timeout -k 5 $((60 + $# * (seconds + 20))) bash -c \
 			". '$qemu_dir/common.sh'; qemu '$version' '${CPUS:-2}' '${MEM:-1536}' \
 			'$work/init.cpio' '$work/console' 'pshare.tests=$list pshare.seconds=$seconds'" \
 			2>"$work/qemu.err"
-	}
-	# shellcheck disable=SC2154 # coproc sets it
-	pid=$machine_PID fd=${machine[0]}
-	while IFS= read -r -t $((seconds + 30)) -u "$fd" line; do
+	)
+	pid=$!
+	while IFS= read -r -t $((seconds + 20)) -u "$fd" line; do
 		line=${line%$'\r'}
 		case $line in
 		@boot-log) in_log=1 ;;
@@ -139,6 +139,7 @@ run_machine() {
 	# On the way down the kernel may have more to say; wait for QEMU itself.
 	[ "$line" = @done ] || kill "$pid" 2>/dev/null || true
 	wait "$pid" 2>/dev/null || true
+	exec {fd}<&-
 	pid=''
 	if [ -n "$current" ]; then
 		result "not ok" "$current: ran to its end (the machine died, or said nothing for long)"

@@ -92,14 +92,14 @@ take_line() {
 run_host() {
 	local line='' in_log=0 fd finished=0
 	rm -f "$work/console" "$work/boot.log" "$work/figures"
-	coproc machine {
+	# Not a coproc: bash would close that at the machine's death, unread.
+	exec {fd}< <(
 		exec timeout -k 5 "$limit" bash -c \
 			". '$qemu_dir/common.sh'; qemu '$version' 1 '${MEM:-3072}' '$work/init.cpio' \
 			'$work/console' 'host.guest_memory=${GUEST_MEMORY:-256} host.mib=${GUEST_MIB:-32}'" \
 			2>"$work/qemu.err"
-	}
-	# shellcheck disable=SC2154 # coproc sets it
-	pid=$machine_PID fd=${machine[0]}
+	)
+	pid=$!
 	while IFS= read -r -t 300 -u "$fd" line; do
 		line=${line%$'\r'}
 		case $line in
@@ -117,6 +117,7 @@ run_host() {
 	done
 	[ "$finished" -eq 1 ] || kill "$pid" 2>/dev/null || true
 	wait "$pid" 2>/dev/null || true
+	exec {fd}<&-
 	pid=''
 	if [ "$finished" -eq 0 ]; then
 		trouble=${trouble:-the machine died, or said nothing for long}

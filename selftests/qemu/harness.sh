@@ -37,7 +37,7 @@ cp "$work/module/provoke_warning.ko" "$work/tests/files/tests/"
 
 status=0
 BOOT_NAME=harness MODULE='' TOOL='' SECONDS_EACH=10 "$qemu_dir/boot.sh" "$version" \
-	"$work/tests" clean warns fails short hangs dies last >"$work/output" || status=$?
+	"$work/tests" clean warns fails short hangs stuck dies last >"$work/output" || status=$?
 
 echo "TAP version 13"
 echo "# exit status $status" >>"$work/output"
@@ -50,6 +50,7 @@ notices "notices a failed test" '^not ok [0-9]+ fails: fails$' '^ok .* fails: th
 notices "notices a program that stops early" '^not ok [0-9]+ short: ran to its end'
 notices "kills a program that hangs" '^# hangs: killed after 10 seconds$' \
 	'^not ok [0-9]+ hangs: ran to its end'
+notices "gives up a program that cannot be killed" '^not ok [0-9]+ stuck: ran to its end'
 notices "notices a kernel that dies" '^not ok [0-9]+ dies: ran to its end' \
 	'^not ok [0-9]+ dies: the kernel log is clean$'
 notices "goes on after a kernel that died" '^ok [0-9]+ last: runs on a new machine$' \

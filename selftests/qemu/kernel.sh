@@ -37,14 +37,22 @@ installed_release() {
 	done | sort -V | tail -n 1
 }
 
+# fetch DIRECTORY PACKAGE
+fetch() {
+	(cd "$1" && apt-get -q -o APT::Sandbox::User=root -o Acquire::Retries=3 \
+		download "$2") >"$1/log" 2>&1 || { cat "$1/log" && return 1; }
+}
+
 # Only the package's own files: nothing is installed, no script of it runs.
 unpack_image() {
 	local release=$1 package=linux-image-$1 download=$dir/download
 	mkdir -p "$download"
 	if ! ls "$download/$package"_*.deb >/dev/null 2>&1; then
-		(cd "$download" && quietly apt-get -q -o APT::Sandbox::User=root \
-			-o Acquire::Retries=3 download "$package") ||
-			die "cannot download $package: run 'apt-get update' and 'apt-get install linux-headers-amd64'"
+		# The lists may be gone, or older than the archive.
+		quietly fetch "$download" "$package" 2>/dev/null ||
+			{ "$qemu_dir/deps.sh" update && quietly fetch "$download" "$package"; } ||
+			die "cannot download $package, which must match the installed headers: \
+run 'apt-get install linux-headers-amd64'"
 	fi
 	rm -rf "$dir/root"
 	mkdir -p "$dir/root"
