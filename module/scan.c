@@ -383,8 +383,9 @@ static int scan_thread(void *unused)
  * @passes: number of passes that begin from now on, at least 1
  *
  * Context: process, sleeps; takes the scan mutex.
- * Return: 0; -EBUSY while run is 2; -ERESTARTSYS at a signal: if nobody else waits,
- * the pass under way is then left to the knobs.
+ * Return: 0; -EBUSY while run is 2; -EINTR at a signal: if nobody else waits, the
+ * pass under way is then left to the knobs.  A restart would begin to count anew, and
+ * never come to an end under steady signals.
  */
 int pshare_scan_passes(unsigned int passes)
 {
@@ -412,7 +413,7 @@ int pshare_scan_passes(unsigned int passes)
 	if (!err && (long)(pshare_stats.full_scans - target) < 0)
 		err = -EBUSY;
 	mutex_unlock(&pshare_scan_mutex);
-	return err;
+	return err == -ERESTARTSYS ? -EINTR : err;
 }
 
 static void forget_candidates(void)
