@@ -4,6 +4,7 @@
  * way that leads to them, in both directions, and across fork.
  */
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
@@ -270,6 +271,67 @@ TEST_F(isolate, atomic_writes)
 	EXPECT_EQ(0, pair_wrong(self->b));
 	child_call(self->a, do_atomics);
 	EXPECT_EQ(0, pair_wrong(self->a));
+}
+
+/* A figure of the scanner's, from debugfs. */
+static long long scanner_figure(const char *name)
+{
+	char text[2048], *line;
+
+	file_read("/sys/kernel/debug/pshare/scan", text, sizeof(text));
+	line = strstr(text, name);
+	if (!line)
+		lib_die("the scanner has no figure %s", name);
+	return atoll(line + strlen(name));
+}
+
+/* For arg[0] ms: writes to some pages and takes it back, so that they seem unchanged. */
+static long do_write_and_undo(struct child *self, const long *arg)
+{
+	double end = lib_seconds() + arg[0] / 1000.0;
+	volatile unsigned long *word;
+	unsigned long held;
+	long wrong = 0;
+
+	while (lib_seconds() < end) {
+		for (int i = 0; i < 20000; i++) {
+			word = (void *)child_page(self, i % arg[1]);
+			held = *word;
+			*word = ~held;
+			/* Long enough to be interrupted here. */
+			for (volatile int k = 0; k < 20; k++)
+				;
+			wrong += *word != ~held;
+			*word = held;
+			wrong += *word != held;
+		}
+		lib_sleep_ms(1);
+	}
+	return wrong;
+}
+
+/*
+ * Writes that fall between the scanner's look at a page and its exchange: if the
+ * content were not compared after the last moment to write, they would be lost.
+ */
+TEST_F(isolate, writes_while_the_page_is_exchanged)
+{
+	long long merged, raced;
+
+	pair_merge(&self->pair);
+	merged = scanner_figure("merged ");
+	raced = scanner_figure("refused_raced ");
+	ASSERT_EQ(0, ps_set("sleep_millisecs", 0));
+	ASSERT_EQ(0, ps_set("pages_to_scan", 10000));
+	ASSERT_EQ(0, ps_set("run", 1));
+	EXPECT_EQ(0, child_call(self->a, do_write_and_undo, 8000, 8));
+	ASSERT_EQ(0, ps_set("run", 0));
+	EXPECT_EQ(0, pair_wrong(self->a));
+	EXPECT_EQ(0, pair_wrong(self->b));
+	merged = scanner_figure("merged ") - merged;
+	raced = scanner_figure("refused_raced ") - raced;
+	lib_note("%lld merges, %lld stopped by a write at the last moment", merged, raced);
+	EXPECT_LT(0, merged);
 }
 
 TEST_HARNESS_MAIN

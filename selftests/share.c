@@ -324,4 +324,31 @@ TEST_F(share, shared_mappings_are_left_alone)
 	EXPECT_EQ(0, wrong_pages(self->a.pid, shared, 32, SEED, 1));
 }
 
+static long do_map_hugetlb(struct child *self, const long *arg)
+{
+	char *mem = mmap(NULL, HUGE_PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+
+	if (mem == MAP_FAILED)
+		return 0;
+	memset(mem, 0, HUGE_PAGE);
+	return (long)mem;
+}
+
+TEST_F(share, hugetlb_is_left_alone)
+{
+	uint64_t frames[HUGE_PAGE / PAGE];
+	char *huge;
+
+	if (file_write("/proc/sys/vm/nr_hugepages", "4") || !meminfo_kb("HugePages_Free"))
+		SKIP(return, "no huge pages to be had");
+	huge = (char *)child_call(&self->a, do_map_hugetlb);
+	ASSERT_NE(NULL, huge);
+	frames_save(self->a.pid, huge, HUGE_PAGE / PAGE, frames);
+	ASSERT_NE(0, frames[0]);
+	ASSERT_EQ(0, ps_add(self->dev, self->a.pid, NULL, 0, NULL, NULL));
+	ASSERT_EQ(0, ps_scan(self->dev, PASSES));
+	EXPECT_EQ(0, frames_changed(self->a.pid, huge, HUGE_PAGE / PAGE, frames));
+}
+
 TEST_HARNESS_MAIN
