@@ -45,7 +45,7 @@
  */
 
 /* Entries that may map one page: far from what its reference count can hold. */
-#define MAX_SHARERS	(1 << 24)
+#define MAX_SHARERS	16777216
 
 /* An unshare that has to be tried more often than this is not going to succeed. */
 #define MAX_UNSHARE_TRIES	16

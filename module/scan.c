@@ -433,9 +433,10 @@ static void forget_candidates(void)
  * @run: what it shall do
  *
  * Context: process, sleeps; takes the control mutex and the scan mutex.
- * Return: 0; -ERESTARTSYS at a signal; for PSHARE_RUN_UNMERGE also -ENOMEM when
- * memory is about to run out, -EBUSY or -EFAULT as of pshare_unmerge_region(): then
- * the scanner is stopped, and what could not be unmerged stays shared.
+ * Return: 0; -ERESTARTSYS at a signal before anything was done; for
+ * PSHARE_RUN_UNMERGE also -ENOMEM when memory is about to run out, -EBUSY, -EFAULT or
+ * -EINTR as of pshare_unmerge_region(): then the scanner is stopped, and what could not
+ * be unmerged stays shared.
  */
 int pshare_scan_set_run(enum pshare_run run)
 {

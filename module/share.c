@@ -38,7 +38,6 @@
 /* Pages of the same hash that one visit compares with. */
 #define MAX_TRIES	4
 
-
 struct pshare_stats pshare_stats;
 
 static u64 seed;

@@ -62,6 +62,7 @@ KNOB(sleep_millisecs, 0, UINT_MAX);
 KNOB(use_zero_pages, 0, 1);
 
 SHOW(run, "%u", READ_ONCE(pshare_knobs.run))
+
 static ssize_t run_store(struct kobject *kobj, struct kobj_attribute *attr,
 			 const char *buf, size_t count)
 {
@@ -73,11 +74,13 @@ static ssize_t run_store(struct kobject *kobj, struct kobj_attribute *attr,
 	err = pshare_scan_set_run(run);
 	return err ?: count;
 }
+
 static struct kobj_attribute run_attr = __ATTR_RW(run);
 
 SHOW(full_scans, "%lu", READ_ONCE(pshare_stats.full_scans))
-static struct kobj_attribute full_scans_attr = __ATTR_RO(full_scans);
 SHOW(pages_scanned, "%lu", READ_ONCE(pshare_stats.pages_scanned))
+
+static struct kobj_attribute full_scans_attr = __ATTR_RO(full_scans);
 static struct kobj_attribute pages_scanned_attr = __ATTR_RO(pages_scanned);
 
 SHOW_SUM(pages_shared, "%lu", sums.shared);

@@ -74,7 +74,7 @@ static int unmerge_item(struct mm_struct *mm, struct pshare_region *region,
 				pshare_ledger_set(&region->ledger, addr, 1, PSHARE_DUPLICATE);
 		}
 		if (interrupted(how))
-			return -ERESTARTSYS;
+			return -EINTR;
 		cond_resched();
 	}
 	return first_err;
@@ -129,7 +129,7 @@ static int unmerge_range(struct mm_struct *mm, struct pshare_region *region,
 		if (how->insist)
 			try_to_freeze();
 		else if (signal_pending(current))
-			return -ERESTARTSYS;
+			return -EINTR;
 	}
 	return first_err;
 }
@@ -141,7 +141,7 @@ static int unmerge_range(struct mm_struct *mm, struct pshare_region *region,
  *
  * Context: process, may sleep; takes and drops the scan mutex.
  * Return: 0, also when the process is gone meanwhile; -ENOMEM when memory is about
- * to run out, -EBUSY when the address space stayed locked for long, -ERESTARTSYS at
+ * to run out, -EBUSY when the address space stayed locked for long, -EINTR at
  * a signal, -EFAULT when a page could not be unshared: what is not done then stays
  * shared.
  */
