@@ -47,6 +47,52 @@ static bool interrupted(const struct pshare_unmerging *how)
 	return !how->insist && signal_pending(current);
 }
 
+/* A page of a region that is not shared (any more), whatever the ledger says. */
+static void correct_class(struct pshare_region *region, unsigned long addr)
+{
+	enum pshare_class class = pshare_ledger_get(&region->ledger, addr);
+
+	if (class == PSHARE_MERGED || class == PSHARE_ZERO)
+		pshare_ledger_set(&region->ledger, addr, 1, PSHARE_VOLATILE);
+}
+
+/* An item in which nothing is shared: written, unmapped or swapped meanwhile. */
+static void correct_item(struct pshare_region *region, const struct pshare_item *item)
+{
+	unsigned long i;
+
+	switch (item->found) {
+	case PSHARE_FOUND_ANON:
+	case PSHARE_FOUND_SWAPPED:
+	case PSHARE_FOUND_BUSY:
+	case PSHARE_FOUND_UNFIT:
+		for (i = 0; i < item->nr; i++)
+			correct_class(region, item->addr + (i << PAGE_SHIFT));
+		break;
+	default:
+		/* Of any length. */
+		pshare_ledger_skip(&region->ledger, item->addr, item->nr, PSHARE_UNPOPULATED);
+		break;
+	}
+}
+
+/* Unshare one page; @region is NULL outside of regions. */
+static int unmerge_page(struct mm_struct *mm, struct pshare_region *region,
+			unsigned long addr, struct pshare_unmerging *how)
+{
+	int err = pshare_merge_unshare(mm, addr, how->insist);
+
+	if (err < 0)
+		return err;
+	if (!err) {
+		how->pages++;
+		/* Its twins are as they were: it could be merged again at once. */
+		if (region)
+			pshare_ledger_set(&region->ledger, addr, 1, PSHARE_DUPLICATE);
+	}
+	return 0;
+}
+
 /* Unshare the pages of an item; @region is NULL outside of regions. */
 static int unmerge_item(struct mm_struct *mm, struct pshare_region *region,
 			const struct pshare_item *item, struct pshare_unmerging *how)
@@ -55,24 +101,20 @@ static int unmerge_item(struct mm_struct *mm, struct pshare_region *region,
 	bool zero = item->found == PSHARE_FOUND_ZERO;
 	int err, first_err = 0;
 
-	if (item->found != PSHARE_FOUND_SHARED && item->found != PSHARE_FOUND_LAST &&
-	    !(zero && how->zeros))
+	if (!zero && item->found != PSHARE_FOUND_SHARED && item->found != PSHARE_FOUND_LAST) {
+		if (region)
+			correct_item(region, item);
+		return 0;
+	}
+	if (zero && !how->zeros)
 		return 0;
 	for (addr = item->addr; addr < end; addr += PAGE_SIZE) {
 		if (zero && !our_zero(region, addr))
 			continue;
-		err = pshare_merge_unshare(mm, addr, how->insist);
-		if (err < 0) {
-			first_err = first_err ?: err;
-			if (!how->insist)
-				return err;
-		}
-		if (!err) {
-			how->pages++;
-			/* Its twins are as they were: it could be merged again at once. */
-			if (region)
-				pshare_ledger_set(&region->ledger, addr, 1, PSHARE_DUPLICATE);
-		}
+		err = unmerge_page(mm, region, addr, how);
+		first_err = first_err ?: err;
+		if (err && !how->insist)
+			break;
 		if (interrupted(how))
 			return -EINTR;
 		cond_resched();
