@@ -207,6 +207,19 @@ void pshare_ledger_skip(struct pshare_ledger *ledger, unsigned long addr, unsign
 }
 
 /**
+ * pshare_ledger_begin() - a pass has come to the start of the region
+ * @ledger: of the region
+ *
+ * The last one may have left it before its end.
+ *
+ * Context: scan mutex held.
+ */
+void pshare_ledger_begin(struct pshare_ledger *ledger)
+{
+	memset(ledger->passing, 0, sizeof(ledger->passing));
+}
+
+/**
  * pshare_ledger_complete() - a pass has come to the end of the region
  * @ledger: of the region
  *
@@ -216,10 +229,8 @@ void pshare_ledger_complete(struct pshare_ledger *ledger)
 {
 	enum pshare_class class;
 
-	for (class = 0; class < PSHARE_NR_CLASSES; class++) {
+	for (class = 0; class < PSHARE_NR_CLASSES; class++)
 		WRITE_ONCE(ledger->mapped[class], ledger->passing[class]);
-		ledger->passing[class] = 0;
-	}
 }
 
 /**

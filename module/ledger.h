@@ -66,6 +66,7 @@ int pshare_ledger_set(struct pshare_ledger *ledger, unsigned long addr, unsigned
 		      enum pshare_class class);
 void pshare_ledger_skip(struct pshare_ledger *ledger, unsigned long addr, unsigned long nr,
 			enum pshare_class class);
+void pshare_ledger_begin(struct pshare_ledger *ledger);
 void pshare_ledger_complete(struct pshare_ledger *ledger);
 enum pshare_class pshare_ledger_get(struct pshare_ledger *ledger, unsigned long addr);
 int pshare_ledger_fingerprint(struct pshare_ledger *ledger, unsigned long addr, u32 new,

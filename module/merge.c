@@ -317,12 +317,12 @@ bool pshare_merge_full(struct page *shared)
 }
 
 /*
- * Can @mm have a page more without anybody being killed for it?  The fault that
+ * Can @addr have a page more without anybody being killed for it?  The fault that
  * is to come cannot be told to fail rather than to call the OOM killer, so take
- * a page, charge it and give it back.  The fault will most likely find it; only
- * who is quick enough in the same memory cgroup can be in between.
+ * a page by the same policy, charge it and give it back.  The fault will most likely
+ * find it; only who is quick enough in the same memory cgroup can be in between.
  */
-static bool memory_left(struct mm_struct *mm, bool insist)
+static bool memory_left(struct vm_area_struct *vma, unsigned long addr, bool insist)
 {
 	gfp_t gfp = insist ? GFP_HARD : GFP_QUIET;
 	struct folio *folio;
@@ -331,16 +331,16 @@ static bool memory_left(struct mm_struct *mm, bool insist)
 	/* Leave the host a little: a 64th of its memory. */
 	if (!insist && si_mem_available() < (long)(totalram_pages() / 64))
 		return false;
-	folio = folio_alloc(GFP_HIGHUSER_MOVABLE | gfp, 0);
+	folio = compat_alloc_for(vma, addr, GFP_HIGHUSER_MOVABLE | gfp);
 	if (!folio)
 		return false;
-	left = !mem_cgroup_charge(folio, mm, GFP_KERNEL | gfp);
+	left = !mem_cgroup_charge(folio, vma->vm_mm, GFP_KERNEL | gfp);
 	folio_put(folio);
 	return left;
 }
 
 /* One fault that unshares; 0 if it was done, 1 if there was nothing to unshare. */
-static int fault_unshare(struct mm_struct *mm, unsigned long addr)
+static int fault_unshare(struct mm_struct *mm, unsigned long addr, bool insist)
 {
 	unsigned int flags = FAULT_FLAG_REMOTE;
 	struct vm_area_struct *vma;
@@ -366,6 +366,8 @@ static int fault_unshare(struct mm_struct *mm, unsigned long addr)
 	default:
 		return 1;
 	}
+	if (!memory_left(vma, addr, insist))
+		return -ENOMEM;
 	fault = handle_mm_fault(vma, addr, flags, NULL);
 	if (fault & VM_FAULT_OOM)
 		return -ENOMEM;
@@ -376,26 +378,26 @@ static int fault_unshare(struct mm_struct *mm, unsigned long addr)
  * pshare_merge_unshare() - give a page of a process its own copy
  * @mm: address space, with a reference on its users
  * @addr: address of the page
+ * @tries: how often to try for mmap_lock, a millisecond apart
  * @insist: there is no second chance: reclaim memory if need be, and leave the
- *	    host no reserve; the OOM killer is not called even so
+ *	    host no reserve; the OOM killer is left alone even so
  *
  * Context: process, may sleep; takes mmap_lock for reading.
  * Return: 0 if it was done; 1 if neither a shared page nor a zero page that can be
  * written to is there (any more); -ENOMEM when memory is about to run out, -EBUSY
  * when mmap_lock was not to be had, -EFAULT when the fault failed otherwise.
  */
-int pshare_merge_unshare(struct mm_struct *mm, unsigned long addr, bool insist)
+int pshare_merge_unshare(struct mm_struct *mm, unsigned long addr, unsigned int tries,
+			 bool insist)
 {
-	int tries, err = 0;
+	int i, err = 0;
 	bool done = false;
 
-	if (!memory_left(mm, insist))
-		return -ENOMEM;
-	if (!pshare_walk_lock(mm, PSHARE_LOCK_PATIENT))
+	if (!pshare_walk_lock(mm, tries))
 		return -EBUSY;
 	/* A fault may have to be repeated: look until nothing is left to do. */
-	for (tries = 0; !err && tries < MAX_UNSHARE_TRIES; tries++) {
-		err = fault_unshare(mm, addr);
+	for (i = 0; !err && i < MAX_UNSHARE_TRIES; i++) {
+		err = fault_unshare(mm, addr, insist);
 		done |= !err;
 	}
 	mmap_read_unlock(mm);

@@ -56,6 +56,7 @@ enum pshare_merge_result pshare_merge_copy(struct mm_struct *mm, unsigned long a
 void pshare_merge_free(struct page *shared);
 bool pshare_merge_full(struct page *shared);
 int pshare_merge_sharers(struct page *shared);
-int pshare_merge_unshare(struct mm_struct *mm, unsigned long addr, bool insist);
+int pshare_merge_unshare(struct mm_struct *mm, unsigned long addr, unsigned int tries,
+			 bool insist);
 
 #endif /* _PSHARE_MERGE_H */

@@ -15,7 +15,7 @@ struct mutex;
 
 /*
  * Held while pages are visited, merged or pruned, and while regions and groups
- * come and go.  Never for longer than a batch of pages takes.
+ * come and go, for one batch of pages or PSHARE_STEP nodes at a time.
  */
 extern struct mutex pshare_scan_mutex;
 

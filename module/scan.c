@@ -46,7 +46,7 @@
 /* Shared pages looked at in a second on average: at some 50 ns each, 2 % of a CPU. */
 #define SETTLE_RATE	400000
 
-/* Tries for a locked address space, a tenth of a second each, before it is passed over. */
+/* Tries at one place of a locked address space before the region is passed over. */
 #define MAX_BUSY	10
 
 struct pshare_knobs pshare_knobs = {
@@ -69,23 +69,24 @@ static DECLARE_WAIT_QUEUE_HEAD(pass_wait);
  * @region:	number of the region that it is in, or the first to look for
  * @addr:	address to go on from; 0 means the start of the region
  * @in_pass:	a pass has begun and is not complete
- * @clean:	the candidates of the last pass have been forgotten
+ * @drained:	the batches of the LRU were drained for the next pass; the thread's own
  * @busy:	tries for a locked address space in a row
  * @wanted:	value of full_scans up to which passes were asked for
  * @waiters:	tasks that wait for a pass
  * @poked:	something has changed: look at the knobs again
  * @next_scan:	when to go on scanning, in jiffies; the thread's own
- * @next_settle: when to look for unused pages and dead regions, in jiffies
+ * @next_settle: when to look for unused pages and dead regions, in jiffies; the
+ *		thread's own
  *
- * Guarded by the scan mutex, but for @poked, which is only ever a hint, and
- * @next_scan.
+ * Guarded by the scan mutex, but for @poked, which is only ever a hint, and what is
+ * the thread's own.
  */
 struct scanner {
 	struct pshare_batch batch;
 	u32 region;
 	unsigned long addr;
 	bool in_pass;
-	bool clean;
+	bool drained;
 	unsigned int busy;
 	unsigned long wanted;
 	unsigned int waiters;
@@ -120,18 +121,27 @@ static bool may_scan(void)
 	       (READ_ONCE(pshare_knobs.run) == PSHARE_RUN_MERGE && pshare_region_any());
 }
 
+/*
+ * Pages on their way to the LRU carry a reference that forbids merging.  Waits for
+ * every CPU, so it is done without the scan mutex.
+ */
+static void prepare_pass(void)
+{
+	if (scanner.in_pass || scanner.drained)
+		return;
+	lru_add_drain_all();
+	scanner.drained = true;
+}
+
 /* Begin a pass, or come closer to it. */
 static void begin_pass(void)
 {
-	scanner.clean = scanner.clean || pshare_share_forget_candidates();
-	if (!scanner.clean)
+	if (!pshare_share_forget_candidates())
 		return;
-	/* Pages on their way to the LRU carry a reference that forbids merging. */
-	lru_add_drain_all();
 	scanner.region = 0;
 	scanner.addr = 0;
 	scanner.in_pass = true;
-	scanner.clean = false;
+	scanner.drained = false;
 	trace_pshare_scan_start(pshare_stats.full_scans, pshare_stats.pages_scanned);
 }
 
@@ -166,6 +176,7 @@ static struct pshare_region *current_region(void)
 	if (region->id != scanner.region || !scanner.addr) {
 		scanner.region = region->id;
 		scanner.addr = region->start;
+		pshare_ledger_begin(&region->ledger);
 	}
 	return region;
 }
@@ -198,8 +209,7 @@ static bool look_at_item(struct pshare_region *region, struct mm_struct *mm,
 		return pshare_share_page(region, mm, item->addr, hash,
 					 READ_ONCE(pshare_knobs.use_zero_pages));
 	case PSHARE_FOUND_LAST:
-		pshare_share_give_back(region, mm, item->addr);
-		break;
+		return pshare_share_give_back(region, mm, item->addr);
 	case PSHARE_FOUND_SHARED:
 		pshare_ledger_set(ledger, item->addr, item->nr, PSHARE_MERGED);
 		break;
@@ -283,6 +293,7 @@ static bool scan_some(unsigned long *seen)
 {
 	struct pshare_region *region;
 	struct mm_struct *mm;
+	unsigned long from;
 
 	lockdep_assert_held(&pshare_scan_mutex);
 	if (!scanner.in_pass) {
@@ -292,6 +303,7 @@ static bool scan_some(unsigned long *seen)
 	region = current_region();
 	if (!region)
 		return true;
+	from = scanner.addr;
 	mm = region->holds ? NULL : pshare_region_get_mm(region);
 	if (!mm) {
 		leave_region();
@@ -301,6 +313,8 @@ static bool scan_some(unsigned long *seen)
 			pshare_ledger_complete(&region->ledger);
 			leave_region();
 		}
+	} else if (scanner.addr != from) {
+		scanner.busy = 0;
 	} else if (++scanner.busy >= MAX_BUSY) {
 		pshare_count(pshare_stats.results[PSHARE_MERGE_BUSY], 1);
 		leave_region();
@@ -321,6 +335,7 @@ static void scan_pages(unsigned long budget)
 	while (seen < budget && may_scan() && !kthread_should_stop() && !freezing(current)) {
 		bool end = false;
 
+		prepare_pass();
 		if (mutex_lock_interruptible(&pshare_scan_mutex))
 			return;
 		if (may_scan())
@@ -340,14 +355,14 @@ static void scan_pages(unsigned long budget)
 /* How long the thread has nothing to do, in jiffies. */
 static unsigned long idle_time(void)
 {
-	unsigned long timeout = MAX_SCHEDULE_TIMEOUT;
+	unsigned long timeout = MAX_SCHEDULE_TIMEOUT, now = jiffies;
 
 	if (passes_wanted())
 		return 0;
 	if (pshare_group_any())
 		timeout = SETTLE_INTERVAL;
-	if (may_scan() && time_after(scanner.next_scan, jiffies))
-		timeout = min(timeout, scanner.next_scan - jiffies);
+	if (may_scan() && time_after(scanner.next_scan, now))
+		timeout = min(timeout, scanner.next_scan - now);
 	else if (may_scan())
 		timeout = 0;
 	return timeout;

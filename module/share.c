@@ -14,6 +14,7 @@
 #include "region.h"
 #include "share.h"
 #include "trace.h"
+#include "walk.h"
 
 /**
  * DOC: sharing
@@ -31,12 +32,13 @@
  * Candidates are hints.  They are forgotten at the start of each pass, and what
  * a candidate holds is copied and hashed again before anybody joins it.
  *
- * Pages of one hash and different bytes can be made on purpose, whatever the
- * seed.  They cost their maker's own savings: a visit tries no more than a few.
+ * Pages of one hash and different bytes can be made on purpose, whatever the seed.
+ * A visit tries no more than a few, so they can keep pages of that hash in their own
+ * group from being merged, and nothing else.
  */
 
-/* Pages of the same hash that one visit compares with. */
-#define MAX_TRIES	4
+/* Pages of the same hash that one visit looks at. */
+#define MAX_TRIES	8
 
 struct pshare_stats pshare_stats;
 
@@ -134,21 +136,34 @@ static enum pshare_class refused_class(enum pshare_merge_result result)
 	}
 }
 
-/* Way 3.  PSHARE_MERGE_DIFFERS when a shared page of this hash has other bytes. */
+/**
+ * struct search - what came of looking for a twin
+ * @tries:	pages of the same hash that were looked at
+ * @differed:	one of them has other bytes
+ * @unready:	there was no way to one of them
+ */
+struct search {
+	unsigned int tries;
+	bool differed;
+	bool unready;
+};
+
+/* Way 3.  PSHARE_MERGE_DIFFERS when there is no shared page of these bytes. */
 static enum pshare_merge_result join_shared(struct pshare_region *region,
 					    struct mm_struct *mm, unsigned long addr, u64 hash,
-					    unsigned int *tries)
+					    struct search *search)
 {
 	enum pshare_merge_result result = PSHARE_MERGE_DIFFERS;
 	struct pshare_node *node;
 
 	for (node = pshare_index_find(&region->group->index, PSHARE_TREE_SHARED, hash);
-	     node && result == PSHARE_MERGE_DIFFERS && *tries < MAX_TRIES;
+	     node && result == PSHARE_MERGE_DIFFERS && search->tries < MAX_TRIES;
 	     node = pshare_index_next_equal(node)) {
 		if (pshare_merge_full(node->page))
 			continue;
-		++*tries;
+		search->tries++;
 		result = join(region, mm, addr, node->page);
+		search->differed |= result == PSHARE_MERGE_DIFFERS;
 	}
 	return result;
 }
@@ -158,12 +173,14 @@ static enum pshare_merge_result join_shared(struct pshare_region *region,
  * candidate does not make it, the shared page has one sharer; it is given back at a
  * later visit, or finds another.
  *
- * *@stale is set when the candidate is not what it was, and nothing was tried.
+ * *@stale is set when the candidate is not what it was, *@unready when there is no
+ * way to it now; either way nothing was tried.
  */
 static enum pshare_merge_result join_new(struct pshare_region *region, struct mm_struct *mm,
 					 unsigned long addr, struct pshare_region *twin,
 					 struct mm_struct *twin_mm,
-					 const struct pshare_node *candidate, bool *stale)
+					 const struct pshare_node *candidate, bool *stale,
+					 bool *unready)
 {
 	struct pshare_index *index = &region->group->index;
 	enum pshare_merge_result result;
@@ -173,7 +190,8 @@ static enum pshare_merge_result join_new(struct pshare_region *region, struct mm
 	result = pshare_merge_copy(twin_mm, candidate->addr, &shared);
 	if (result != PSHARE_MERGE_DONE) {
 		*stale = result == PSHARE_MERGE_GONE;
-		if (!*stale)
+		*unready = !*stale;
+		if (*unready)
 			count_refusal(region, addr, result);
 		return result;
 	}
@@ -202,21 +220,24 @@ free:
 	return result;
 }
 
-/* Way 4 with one candidate; *@stale when it is worth nothing any more. */
+/* Way 4 with one candidate; *@stale and *@unready as above. */
 static enum pshare_merge_result join_candidate(struct pshare_region *region,
 					       struct mm_struct *mm, unsigned long addr,
-					       const struct pshare_node *candidate, bool *stale)
+					       const struct pshare_node *candidate, bool *stale,
+					       bool *unready)
 {
 	enum pshare_merge_result result = PSHARE_MERGE_GONE;
 	struct pshare_region *twin = pshare_region_get(candidate->region);
 	struct mm_struct *twin_mm;
 
 	*stale = true;
+	*unready = false;
 	if (!twin)
 		return result;
 	twin_mm = twin->holds ? NULL : pshare_region_get_mm(twin);
 	if (twin_mm) {
-		result = join_new(region, mm, addr, twin, twin_mm, candidate, stale);
+		result = join_new(region, mm, addr, twin, twin_mm, candidate, stale,
+				  unready);
 		mmput_async(twin_mm);
 	}
 	pshare_region_put(twin);
@@ -226,25 +247,28 @@ static enum pshare_merge_result join_candidate(struct pshare_region *region,
 /* Way 4.  PSHARE_MERGE_DIFFERS when there is no candidate, or none of these bytes. */
 static enum pshare_merge_result join_candidates(struct pshare_region *region,
 						struct mm_struct *mm, unsigned long addr,
-						u64 hash, unsigned int *tries)
+						u64 hash, struct search *search)
 {
 	struct pshare_index *index = &region->group->index;
 	struct pshare_node *node, *next;
-	bool stale;
+	bool stale, unready;
 
 	for (node = pshare_index_find(index, PSHARE_TREE_CANDIDATE, hash);
-	     node && *tries < MAX_TRIES; node = next) {
-		enum pshare_merge_result result = join_candidate(region, mm, addr, node, &stale);
+	     node && search->tries < MAX_TRIES; node = next) {
+		enum pshare_merge_result result;
 
+		result = join_candidate(region, mm, addr, node, &stale, &unready);
+		search->tries++;
+		search->unready |= unready;
 		next = pshare_index_next_equal(node);
 		/* Merged or stale: either way it is no candidate any more. */
 		if (stale || result == PSHARE_MERGE_DONE)
 			pshare_index_erase(index, PSHARE_TREE_CANDIDATE, node);
-		if (stale)
+		if (stale || unready)
 			continue;
 		if (result != PSHARE_MERGE_DIFFERS)
 			return result;
-		++*tries;
+		search->differed = true;
 	}
 	return PSHARE_MERGE_DIFFERS;
 }
@@ -273,13 +297,13 @@ static void become_candidate(struct pshare_region *region, unsigned long addr, u
  * @use_zero: replace it by the zero page if it is all zero
  *
  * Context: process, may sleep; scan mutex held, no other lock.
- * Return: false when the address space is locked by somebody else: try again.
+ * Return: false when @mm is locked by somebody else: try again.
  */
 bool pshare_share_page(struct pshare_region *region, struct mm_struct *mm,
 		       unsigned long addr, u64 hash, bool use_zero)
 {
 	enum pshare_merge_result result;
-	unsigned int tries = 0;
+	struct search search = {};
 	u32 last;
 
 	lockdep_assert_held(&pshare_scan_mutex);
@@ -297,13 +321,14 @@ bool pshare_share_page(struct pshare_region *region, struct mm_struct *mm,
 	if (hash == zero_hash && use_zero) {
 		result = join(region, mm, addr, NULL);
 	} else {
-		result = join_shared(region, mm, addr, hash, &tries);
+		result = join_shared(region, mm, addr, hash, &search);
 		if (result == PSHARE_MERGE_DIFFERS)
-			result = join_candidates(region, mm, addr, hash, &tries);
+			result = join_candidates(region, mm, addr, hash, &search);
 		if (result == PSHARE_MERGE_DIFFERS) {
 			become_candidate(region, addr, hash);
-			/* Other bytes of the same hash: most likely ours have changed. */
-			set_class(region, addr, tries ? PSHARE_VOLATILE : PSHARE_UNIQUE);
+			/* The same hash, but other bytes: most likely ours have changed. */
+			set_class(region, addr, search.differed ? PSHARE_VOLATILE :
+				  search.unready ? PSHARE_DUPLICATE : PSHARE_UNIQUE);
 			return true;
 		}
 	}
@@ -322,20 +347,24 @@ bool pshare_share_page(struct pshare_region *region, struct mm_struct *mm,
  * worse than none.
  *
  * Context: process, may sleep; scan mutex held, no other lock.
+ * Return: false when @mm is locked by somebody else: try again.
  */
-void pshare_share_give_back(struct pshare_region *region, struct mm_struct *mm,
+bool pshare_share_give_back(struct pshare_region *region, struct mm_struct *mm,
 			    unsigned long addr)
 {
 	int err;
 
 	lockdep_assert_held(&pshare_scan_mutex);
-	err = pshare_merge_unshare(mm, addr, false);
+	err = pshare_merge_unshare(mm, addr, PSHARE_LOCK_HASTY, false);
+	if (err == -EBUSY)
+		return false;
 	/* 1: somebody else has unshared it meanwhile; the next visit tells. */
 	pshare_ledger_set(&region->ledger, addr, 1, err ? PSHARE_MERGED : PSHARE_UNIQUE);
 	if (err)
-		return;
+		return true;
 	pshare_count(pshare_stats.given_back, 1);
 	trace_pshare_unshare(region->id, region->pid, addr);
+	return true;
 }
 
 /**

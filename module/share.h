@@ -16,7 +16,8 @@ struct pshare_region;
  * @pages_scanned:	pages looked at
  * @pages_shared:	shared pages that exist; can fall
  * @pages_sharing:	entries that map them beyond the first of each, as of the last
- *			prune and the merges since; can fall
+ *			prune and the merges since; can fall.  Merges beside a prune
+ *			may be missing until the next
  * @splits:		huge pages split
  * @given_back:		pages unshared because nobody shared them any more
  * @changed:		visits that found a page changed
@@ -44,7 +45,7 @@ void pshare_share_init(void);
 u64 pshare_share_hash(struct page *page);
 bool pshare_share_page(struct pshare_region *region, struct mm_struct *mm,
 		       unsigned long addr, u64 hash, bool use_zero);
-void pshare_share_give_back(struct pshare_region *region, struct mm_struct *mm,
+bool pshare_share_give_back(struct pshare_region *region, struct mm_struct *mm,
 			    unsigned long addr);
 void pshare_share_settle(void);
 bool pshare_share_forget_candidates(void);

@@ -23,17 +23,17 @@
  * A region knows where its shared pages are: in its range.  But fork(2) copies
  * entries into address spaces that were never registered, and mremap(2) moves
  * them out of the range.  Such orphans keep a shared page alive, which costs
- * nothing, until the module is to be unloaded.  Then every address space of the
+ * nothing, until everything is to be unmerged.  Then every address space of the
  * host is searched for them.
  *
- * Unmerging works in steps, one batch at a time under the scan mutex, so others
- * get their turn.  A region that is being unmerged is on hold: the scanner does
+ * Unmerging works in steps, one batch at a time, a region's under the scan mutex, so
+ * others get their turn.  A region that is being unmerged is on hold: the scanner does
  * not merge behind our back.
  */
 
-/* How often, 50 ms apart, all is unmerged in vain before what is left is given up. */
-#define MAX_ROUNDS_RUN	4
+/* Rounds in vain, 50 ms apart, before what is left is given up: at unload, and else. */
 #define MAX_ROUNDS_EXIT	200
+#define MAX_ROUNDS	4
 
 /* Does the ledger say that the zero page at @addr is ours? */
 static bool our_zero(struct pshare_region *region, unsigned long addr)
@@ -48,17 +48,19 @@ static bool interrupted(const struct pshare_unmerging *how)
 }
 
 /* A page of a region that is not shared (any more), whatever the ledger says. */
-static void correct_class(struct pshare_region *region, unsigned long addr)
+static void correct_class(struct pshare_region *region, unsigned long addr,
+			  enum pshare_class class)
 {
-	enum pshare_class class = pshare_ledger_get(&region->ledger, addr);
+	enum pshare_class old = pshare_ledger_get(&region->ledger, addr);
 
-	if (class == PSHARE_MERGED || class == PSHARE_ZERO)
-		pshare_ledger_set(&region->ledger, addr, 1, PSHARE_VOLATILE);
+	if (old == PSHARE_MERGED || old == PSHARE_ZERO)
+		pshare_ledger_set(&region->ledger, addr, 1, class);
 }
 
 /* An item in which nothing is shared: written, unmapped or swapped meanwhile. */
 static void correct_item(struct pshare_region *region, const struct pshare_item *item)
 {
+	bool swapped = item->found == PSHARE_FOUND_SWAPPED;
 	unsigned long i;
 
 	switch (item->found) {
@@ -67,7 +69,8 @@ static void correct_item(struct pshare_region *region, const struct pshare_item 
 	case PSHARE_FOUND_BUSY:
 	case PSHARE_FOUND_UNFIT:
 		for (i = 0; i < item->nr; i++)
-			correct_class(region, item->addr + (i << PAGE_SHIFT));
+			correct_class(region, item->addr + (i << PAGE_SHIFT),
+				      swapped ? PSHARE_SWAPPED : PSHARE_VOLATILE);
 		break;
 	default:
 		/* Of any length. */
@@ -78,19 +81,26 @@ static void correct_item(struct pshare_region *region, const struct pshare_item 
 
 /* Unshare one page; @region is NULL outside of regions. */
 static int unmerge_page(struct mm_struct *mm, struct pshare_region *region,
-			unsigned long addr, struct pshare_unmerging *how)
+			unsigned long addr, bool zero, struct pshare_unmerging *how)
 {
-	int err = pshare_merge_unshare(mm, addr, how->insist);
+	int err = pshare_merge_unshare(mm, addr, PSHARE_LOCK_PATIENT, how->insist);
 
 	if (err < 0)
 		return err;
-	if (!err) {
-		how->pages++;
-		/* Its twins are as they were: it could be merged again at once. */
-		if (region)
-			pshare_ledger_set(&region->ledger, addr, 1, PSHARE_DUPLICATE);
-	}
+	how->pages += !err;
+	/* Its twins are as they were: it could be merged again at once. */
+	if (region && !err)
+		pshare_ledger_set(&region->ledger, addr, 1, PSHARE_DUPLICATE);
+	/* A zero page in read-only memory stays one. */
+	else if (region && !zero)
+		correct_class(region, addr, PSHARE_VOLATILE);
 	return 0;
+}
+
+/* Would the next page fail as well, or is one failure enough? */
+static bool hopeless(int err, const struct pshare_unmerging *how)
+{
+	return err && (!how->insist || err == -ENOMEM || err == -EBUSY);
 }
 
 /* Unshare the pages of an item; @region is NULL outside of regions. */
@@ -111,9 +121,9 @@ static int unmerge_item(struct mm_struct *mm, struct pshare_region *region,
 	for (addr = item->addr; addr < end; addr += PAGE_SIZE) {
 		if (zero && !our_zero(region, addr))
 			continue;
-		err = unmerge_page(mm, region, addr, how);
+		err = unmerge_page(mm, region, addr, zero, how);
 		first_err = first_err ?: err;
-		if (err && !how->insist)
+		if (hopeless(err, how))
 			break;
 		if (interrupted(how))
 			return -EINTR;
@@ -135,7 +145,7 @@ static int unmerge_batch(struct mm_struct *mm, struct pshare_region *region,
 	for (i = 0; i < batch->nr; i++) {
 		err = unmerge_item(mm, region, &batch->item[i], how);
 		first_err = first_err ?: err;
-		if (err && !how->insist)
+		if (hopeless(err, how))
 			break;
 	}
 	return first_err;
@@ -143,7 +153,7 @@ static int unmerge_batch(struct mm_struct *mm, struct pshare_region *region,
 
 /*
  * Unshare all of [addr, end), batch by batch, under the scan mutex if it is a
- * region's.  An address space that stays locked is left when it has not moved.
+ * region's.  With errors it goes on as long as it gets somewhere.
  */
 static int unmerge_range(struct mm_struct *mm, struct pshare_region *region,
 			 unsigned long addr, unsigned long end, struct pshare_batch *batch,
@@ -152,7 +162,7 @@ static int unmerge_range(struct mm_struct *mm, struct pshare_region *region,
 	int err, first_err = 0;
 
 	while (addr < end) {
-		unsigned long from = addr;
+		unsigned long pages = how->pages;
 
 		/* The memory of a dead process needs nothing. */
 		if (!mmget_not_zero(mm))
@@ -165,7 +175,7 @@ static int unmerge_range(struct mm_struct *mm, struct pshare_region *region,
 		mmput_async(mm);
 
 		first_err = first_err ?: err;
-		if (err && (!how->insist || addr == from))
+		if (err == -EBUSY || (err && (!how->insist || how->pages == pages)))
 			break;
 		cond_resched();
 		if (how->insist)
@@ -273,7 +283,9 @@ static int unmerge_orphans(struct pshare_unmerging *how)
 		goto out;
 	err = 0;
 	for (i = 0; i < nr; i++) {
-		if (!interrupted(how))
+		if (interrupted(how))
+			err = -EINTR;
+		else
 			err = unmerge_range(mms[i], NULL, 0, mms[i]->task_size & PAGE_MASK,
 					    batch, how) ?: err;
 		mmdrop(mms[i]);
@@ -315,11 +327,12 @@ static int unmerge_regions(struct pshare_unmerging *how)
  */
 int pshare_unmerge_all(struct pshare_unmerging *how)
 {
-	unsigned int rounds = how->insist ? MAX_ROUNDS_EXIT : MAX_ROUNDS_RUN;
-	unsigned long left = ULONG_MAX;
-	int err = 0;
+	unsigned int rounds = 0, max;
+	unsigned long pages;
+	int err;
 
-	while (rounds--) {
+	do {
+		pages = how->pages;
 		err = unmerge_regions(how);
 		pshare_share_settle();
 		if (READ_ONCE(pshare_stats.pages_shared) && (!err || how->insist)) {
@@ -328,10 +341,10 @@ int pshare_unmerge_all(struct pshare_unmerging *how)
 		}
 		if (!READ_ONCE(pshare_stats.pages_shared) || (err && !how->insist))
 			return err;
-		if (READ_ONCE(pshare_stats.pages_shared) < left)
-			rounds++;
-		left = READ_ONCE(pshare_stats.pages_shared);
-		msleep_interruptible(50);
-	}
+		/* Exits and locks pass; an error of another kind is there to stay. */
+		max = how->insist && (!err || err == -EBUSY) ? MAX_ROUNDS_EXIT : MAX_ROUNDS;
+		rounds = how->pages == pages ? rounds + 1 : 0;
+		msleep(50);
+	} while (rounds < max);
 	return err ?: -EBUSY;
 }

@@ -21,6 +21,9 @@
  * seen.  One call looks at a bounded number of entries, whatever it finds.
  */
 
+/* Bytes of address space that one call goes over at most: where memory was, it has blocks. */
+#define MAX_SPAN	(64UL << 30)
+
 /* Mappings, holes and entries of page tables that one hold of mmap_lock may look at. */
 #define MAX_STEPS	2048
 
@@ -333,7 +336,7 @@ static unsigned long gather_pmd(struct vm_area_struct *vma, unsigned long addr,
 /**
  * pshare_walk_gather() - look at a stretch of an address space
  * @mm: address space, with a reference on its users
- * @addr: in: where to begin; out: where to go on, @end when all was seen
+ * @addr: in: where to begin; out: where to go on, @end or more when all was seen
  * @end: where to end
  * @batch: filled; pages of PSHARE_FOUND_ANON hold a reference, to be dropped by
  *	   pshare_walk_put_pages()
@@ -352,6 +355,8 @@ bool pshare_walk_gather(struct mm_struct *mm, unsigned long *addr, unsigned long
 	unsigned int steps;
 
 	batch->nr = 0;
+	if (end - at > MAX_SPAN)
+		end = at + MAX_SPAN;
 	if (!pshare_walk_lock(mm, PSHARE_LOCK_PATIENT))
 		return false;
 	for (steps = 0; at < end && steps < MAX_STEPS; steps++) {

@@ -66,6 +66,17 @@ static inline void compat_pte_unlock(pte_t *pte, spinlock_t *ptl)
 	pte_unmap_unlock(pte, ptl);
 }
 
+/* A page as a fault at @addr would get it; NULL when there is none. */
+static inline struct folio *compat_alloc_for(struct vm_area_struct *vma, unsigned long addr,
+					     gfp_t gfp)
+{
+#ifdef PSHARE_HAVE_ALLOC_HUGEPAGE
+	return vma_alloc_folio(gfp, 0, vma, addr, false);
+#else
+	return vma_alloc_folio(gfp, 0, vma, addr);
+#endif
+}
+
 /*
  * Clear an entry, and flush the TLBs of CPUs and of devices that walk the page
  * table (SVA).  Until 6.6 the latter had a notifier of their own, which the end

@@ -23,3 +23,5 @@ ccflags-y += $(call pshare-has,SPLIT_ORDER_INNER,huge_mm.h,int __split_huge_page
 ccflags-y += $(call pshare-has,SPLIT_ORDER,huge_mm.h,int split_huge_page_to_list_to_order\>)
 # 6.19: entries that are not present became leaves of their own kind
 ccflags-y += $(call pshare-has,SOFTLEAF,leafops.h,softleaf_is_swap)
+# after 6.12: vma_alloc_folio() lost its hugepage
+ccflags-y += $(call pshare-has,ALLOC_HUGEPAGE,gfp.h,bool hugepage|vma.*addr.*hugepage)
