@@ -13,7 +13,7 @@ die() {
 	exit 1
 }
 
-# The directory that kernel.sh made for a kernel version (6.1).
+# The directory that kernel.sh made for a kernel version (6.1, 6.12, 7.3).
 kernel_dir() {
 	echo "$build/kernels/$1"
 }
@@ -43,7 +43,11 @@ add_modules() {
 			-C /dev/null --show-depends -a "$@" | sed -n 's/^insmod //p' | sort -u); do
 		path=${path#"$dir/root"}
 		mkdir -p "$root${path%/*}"
-		cp "$dir/root$path" "$root$path"
+		# busybox knows plain modules only.
+		case $path in
+		*.xz) xz -dc "$dir/root$path" >"$root${path%.xz}" ;;
+		*) cp "$dir/root$path" "$root$path" ;;
+		esac
 	done
 	PATH=$PATH:/sbin:/usr/sbin depmod -b "$root" "$release"
 }

@@ -4,7 +4,8 @@
 # Installs the distribution's packages that the build and the tests need, if
 # they are missing.  Nothing else of this project touches the machine itself.
 #
-# usage: deps.sh [update]	update: read the package lists again, install nothing
+# usage: deps.sh [PACKAGE...]	installs these besides
+#        deps.sh update	reads the package lists again, installs nothing
 set -eu
 
 # The one list.  Versioned: the kernel that is tested is the one whose headers
@@ -42,7 +43,7 @@ fi
 installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 2>/dev/null |
 	sed -n 's/^installed //p')
 missing=
-for package in $packages; do
+for package in $packages "$@"; do
 	grep -qxF "$package" <<<"$installed" || missing+=" $package"
 done
 [ -n "$missing" ] || exit 0

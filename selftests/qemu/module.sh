@@ -6,6 +6,8 @@
 #
 # usage: module.sh VERSION DIRECTORY [SOURCE...] [-- MAKE-ARGUMENT...]
 # Without SOURCE: pshare.  The result is in DIRECTORY.
+# Kernels of another release of Debian have a root directory with the compiler
+# that they were built with: the build runs in there (as root).
 set -eu
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "$0")/common.sh"
@@ -41,4 +43,19 @@ find "${sources[@]}" \( -name '*.[ch]' -o -name Kbuild -o -name '*.mk' \) -print
 		mkdir -p "${target%/*}"
 		cmp -s "$file" "$target" || cp -p "$file" "$target"
 	done
-make -C "$(kernel_dir "$version")/headers" M="$out" -j"$(nproc)" "$@" modules
+
+chroot=$(kernel_dir "$version")/chroot
+if [ ! -d "$chroot" ]; then
+	exec make -C "$(kernel_dir "$version")/headers" M="$out" -j"$(nproc)" "$@" modules
+fi
+# What is mounted is mounted for this build alone: objtool asks for /proc and /dev.
+# shellcheck disable=SC2016 # the shell within expands it
+exec unshare -m bash -euc '
+	chroot=$1 out=$2 release=$3
+	shift 3
+	mount --bind /proc "$chroot/proc"
+	mount --bind /dev "$chroot/dev"
+	mount --bind "$out" "$chroot/mnt"
+	exec chroot "$chroot" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C \
+		make -C "/lib/modules/$release/build" M=/mnt -j"$(nproc)" "$@" modules
+' build "$chroot" "$out" "$(<"$(kernel_dir "$version")/release")" "$@"
