@@ -27,13 +27,13 @@ help:
 	@echo '  clean            removes all that was built, and what was downloaded'
 	@echo
 	@echo 'Test; installs the packages it needs, boots kernels in QEMU, touches nothing else here:'
-	@echo '  check            everything below; KERNELS="6.1" chooses the kernels'
+	@echo '  check            everything below; KERNELS="6.1 6.12 7.3" chooses the kernels'
 	@echo '  unit             parts of the module in user space'
 	@echo '  static           compiler warnings, sparse, checkpatch, rules of the house, scripts'
 	@echo '  tool-check       the command, in user space'
 	@echo '  harness          whether the test harness notices failures'
 	@echo '  selftests        programs in a booted kernel; TESTS="share thp" chooses some'
-	@echo '  guests           two real guests under KVM, beside mainline ksmd'
+	@echo '  guests           two real guests under KVM, beside mainline ksmd, on the first of KERNELS'
 	@echo '  demo             the guests, to watch; writes build/demo.json'
 
 modules:
