@@ -339,7 +339,7 @@ static bool memory_left(struct vm_area_struct *vma, unsigned long addr, bool ins
 	return left;
 }
 
-/* One fault that unshares; 0 if it was done, 1 if there was nothing to unshare. */
+/* One fault that unshares; else what pshare_merge_unshare() returns. */
 static int fault_unshare(struct mm_struct *mm, unsigned long addr, bool insist)
 {
 	unsigned int flags = FAULT_FLAG_REMOTE;
@@ -360,7 +360,7 @@ static int fault_unshare(struct mm_struct *mm, unsigned long addr, bool insist)
 		 * userfaultfd waits for is not ours to make.
 		 */
 		if (!(vma->vm_flags & VM_WRITE) || userfaultfd_armed(vma))
-			return 1;
+			return 2;
 		flags |= FAULT_FLAG_WRITE;
 		break;
 	default:
@@ -383,8 +383,8 @@ static int fault_unshare(struct mm_struct *mm, unsigned long addr, bool insist)
  *	    host no reserve; the OOM killer is left alone even so
  *
  * Context: process, may sleep; takes mmap_lock for reading.
- * Return: 0 if it was done; 1 if neither a shared page nor a zero page that can be
- * written to is there (any more); -ENOMEM when memory is about to run out, -EBUSY
+ * Return: 0 if it was done; 1 if neither a shared page nor the zero page is there (any
+ * more); 2 if it is the zero page and may not be written to, so it stays; -ENOMEM when memory is about to run out, -EBUSY
  * when mmap_lock was not to be had, -EFAULT when the fault failed otherwise.
  */
 int pshare_merge_unshare(struct mm_struct *mm, unsigned long addr, unsigned int tries,
@@ -401,7 +401,7 @@ int pshare_merge_unshare(struct mm_struct *mm, unsigned long addr, unsigned int 
 		done |= !err;
 	}
 	mmap_read_unlock(mm);
-	if (err == 1)
-		return done ? 0 : 1;
+	if (err > 0)
+		return done ? 0 : err;
 	return err ?: -EBUSY;
 }

@@ -81,7 +81,7 @@ static void correct_item(struct pshare_region *region, const struct pshare_item 
 
 /* Unshare one page; @region is NULL outside of regions. */
 static int unmerge_page(struct mm_struct *mm, struct pshare_region *region,
-			unsigned long addr, bool zero, struct pshare_unmerging *how)
+			unsigned long addr, struct pshare_unmerging *how)
 {
 	int err = pshare_merge_unshare(mm, addr, PSHARE_LOCK_PATIENT, how->insist);
 
@@ -91,8 +91,7 @@ static int unmerge_page(struct mm_struct *mm, struct pshare_region *region,
 	/* Its twins are as they were: it could be merged again at once. */
 	if (region && !err)
 		pshare_ledger_set(&region->ledger, addr, 1, PSHARE_DUPLICATE);
-	/* A zero page in read-only memory stays one. */
-	else if (region && !zero)
+	else if (region && err == 1)
 		correct_class(region, addr, PSHARE_VOLATILE);
 	return 0;
 }
@@ -121,7 +120,7 @@ static int unmerge_item(struct mm_struct *mm, struct pshare_region *region,
 	for (addr = item->addr; addr < end; addr += PAGE_SIZE) {
 		if (zero && !our_zero(region, addr))
 			continue;
-		err = unmerge_page(mm, region, addr, zero, how);
+		err = unmerge_page(mm, region, addr, how);
 		first_err = first_err ?: err;
 		if (hopeless(err, how))
 			break;
