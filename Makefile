@@ -65,7 +65,7 @@ demo:
 
 # kbuild's own clean needs headers; what it would remove is known.
 clean:
-	rm -rf build pshare.ko pshare.o pshare.mod pshare.mod.c pshare.mod.o modules.order Module.symvers
+	rm -rf --one-file-system build pshare.ko pshare.o pshare.mod pshare.mod.c pshare.mod.o modules.order Module.symvers
 	rm -f .pshare.* .*.cmd
 	find module \( -name '*.o' -o -name '.*.cmd' -o -name '.*.d' \) -delete
 

@@ -28,6 +28,16 @@ quietly() {
 	return "$status"
 }
 
+# A command with mounts of its own, which nobody else sees and which do not
+# outlive it.  Where / itself is no mount (in a chroot) it must see to that.
+with_own_mounts() {
+	if unshare -m true 2>/dev/null; then
+		unshare -m "$@"
+	else
+		unshare -m --propagation unchanged "$@"
+	fi
+}
+
 # add_modules VERSION ROOT NAME...: copy kernel modules, and those that they
 # stand on, into the file tree ROOT, ready for modprobe.
 add_modules() {

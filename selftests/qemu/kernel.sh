@@ -128,7 +128,6 @@ apt-get -q -o APT::Sandbox::User=root -o Acquire::Retries=3 download $packages'
 make_chroot() {
 	local site sources=() options=() line include
 	[ "$(id -u)" -eq 0 ] || die "only root can make a root directory for kernel $version"
-	"$qemu_dir/deps.sh" mmdebstrap
 	site=$(mirror)
 	[ -n "$site" ] || { "$qemu_dir/deps.sh" update && site=$(mirror); }
 	[ -n "$site" ] || die "apt names no mirror of this machine's own release"
@@ -141,8 +140,7 @@ make_chroot() {
 		options+=(--aptopt="$line")
 	done < <(apt-config dump --format '%f "%v";%n' Acquire | grep -i '::proxy.* "..*";' || true)
 	rm -rf --one-file-system "$dir/chroot.tmp"
-	# A mount namespace of its own: whatever happens, nothing stays mounted.
-	quietly unshare -m mmdebstrap --mode=root --variant=minbase --include="$include" \
+	quietly with_own_mounts mmdebstrap --mode=root --variant=minbase --include="$include" \
 		--keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
 		--aptopt='Acquire::Retries "3"' --dpkgopt=force-unsafe-io \
 		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
@@ -172,6 +170,8 @@ if [ -z "$suite" ]; then
 	[ -n "$release" ] || die "no kernel headers of version $version are installed"
 else
 	[ -e "$dir/source" ] || ln -sfn "../$source_version/source" "$dir/source"
+	{ [ -e "$dir/chroot/image/release" ] && [ -s "$dir/release" ]; } ||
+		"$qemu_dir/deps.sh" mmdebstrap zstd
 	[ -e "$dir/chroot/image/release" ] || { rm -f "$dir/release"; make_chroot; }
 	release=$(<"$dir/chroot/image/release")
 fi

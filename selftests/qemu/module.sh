@@ -48,14 +48,15 @@ chroot=$(kernel_dir "$version")/chroot
 if [ ! -d "$chroot" ]; then
 	exec make -C "$(kernel_dir "$version")/headers" M="$out" -j"$(nproc)" "$@" modules
 fi
-# What is mounted is mounted for this build alone: objtool asks for /proc and /dev.
+# objtool asks for /proc and /dev.
 # shellcheck disable=SC2016 # the shell within expands it
-exec unshare -m bash -euc '
+with_own_mounts bash -euc '
 	chroot=$1 out=$2 release=$3
 	shift 3
+	trap "umount -l \"$chroot\"/{mnt,dev,proc} 2>/dev/null || true" EXIT
 	mount --bind /proc "$chroot/proc"
 	mount --bind /dev "$chroot/dev"
 	mount --bind "$out" "$chroot/mnt"
-	exec chroot "$chroot" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C \
+	chroot "$chroot" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C \
 		make -C "/lib/modules/$release/build" M=/mnt -j"$(nproc)" "$@" modules
 ' build "$chroot" "$out" "$(<"$(kernel_dir "$version")/release")" "$@"
