@@ -384,8 +384,9 @@ static int fault_unshare(struct mm_struct *mm, unsigned long addr, bool insist)
  *
  * Context: process, may sleep; takes mmap_lock for reading.
  * Return: 0 if it was done; 1 if neither a shared page nor the zero page is there (any
- * more); 2 if it is the zero page and may not be written to, so it stays; -ENOMEM when memory is about to run out, -EBUSY
- * when mmap_lock was not to be had, -EFAULT when the fault failed otherwise.
+ * more); 2 if it is the zero page and may not be written to, so it stays; -ENOMEM when
+ * memory is about to run out, -EBUSY when mmap_lock was not to be had, -EFAULT when the
+ * fault failed otherwise.
  */
 int pshare_merge_unshare(struct mm_struct *mm, unsigned long addr, unsigned int tries,
 			 bool insist)
