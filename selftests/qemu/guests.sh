@@ -88,6 +88,11 @@ take_line() {
 	esac
 }
 
+# As a guest here, 7.3 dies in fpstate_reset() before it has a console of its
+# own, unless it leaves XSAVE alone.
+guest_append=
+[ "$version" = 6.1 ] || guest_append=noxsave
+
 # One CPU: with two, the emulation of SVM sometimes kills the outer kernel.
 run_host() {
 	local line='' in_log=0 fd finished=0
@@ -96,7 +101,7 @@ run_host() {
 	exec {fd}< <(
 		exec timeout -k 5 "$limit" bash -c \
 			". '$qemu_dir/common.sh'; qemu '$version' 1 '${MEM:-3072}' '$work/init.cpio' \
-			'$work/console' 'host.guest_memory=${GUEST_MEMORY:-256} host.mib=${GUEST_MIB:-32}'" \
+			'$work/console' 'host.guest_memory=${GUEST_MEMORY:-256} host.mib=${GUEST_MIB:-32} host.guest_append=$guest_append'" \
 			2>"$work/qemu.err"
 	)
 	pid=$!

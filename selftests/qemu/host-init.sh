@@ -56,7 +56,8 @@ fail() {
 finish() {
 	for guest in $guests; do
 		echo "@say end of guest $guest's console:"
-		tail -n 3 "/run/guest$guest.log" 2>/dev/null
+		# The guest may be in the middle of a line: what comes next must not join it.
+		printf '%s\n' "$(tail -n 3 "/run/guest$guest.log" 2>/dev/null)"
 	done
 	# shellcheck disable=SC2086 # a list
 	kill -9 $pids 2>/dev/null
@@ -72,7 +73,7 @@ start_guest() {
 		-m "$2" -smp 1 -nodefaults -no-user-config -display none -no-reboot \
 		-chardev "pipe,id=console,path=/run/guest$1" -serial chardev:console \
 		-kernel /vmlinux.elf -initrd /guest.cpio -append "console=ttyS0 panic=-1 \
-mitigations=off no_timer_check cryptomgr.notests numa=off rcupdate.rcu_expedited=1 quiet nokaslr \
+mitigations=off no_timer_check cryptomgr.notests numa=off rcupdate.rcu_expedited=1 quiet nokaslr $guest_append \
 guest.number=$1 guest.mib=$3" </dev/null >"/run/guest$1.err" 2>&1 &
 	pids="$pids $!"
 }
@@ -235,11 +236,12 @@ pshare_unshares() {
 	guests_live unloaded
 }
 
-mib=32 guest_memory=256 passes_wanted=4
+mib=32 guest_memory=256 guest_append='' passes_wanted=4
 # shellcheck disable=SC2013 # words are meant
 for word in $(cat /proc/cmdline); do
 	case $word in
 	host.guest_memory=*) guest_memory=${word#*=} ;;
+	host.guest_append=*) guest_append=${word#*=} ;;
 	host.mib=*) mib=${word#*=} ;;
 	host.passes=*) passes_wanted=${word#*=} ;;
 	esac
