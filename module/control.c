@@ -151,11 +151,11 @@ static int do_add(union argument *arg)
 		mutex_unlock(&pshare_scan_mutex);
 	}
 	mmput(spec.mm);
-	if (err)
-		return err;
-	add->id = id;
+	/* Even a failure may have left a group behind for the scanner to drop. */
 	pshare_scan_kick();
-	return 0;
+	if (!err)
+		add->id = id;
+	return err;
 }
 
 /* The region with a number, with a reference; an error pointer if there is none. */

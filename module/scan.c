@@ -398,9 +398,10 @@ static int scan_thread(void *unused)
  * @passes: number of passes that begin from now on, at least 1
  *
  * Context: process, sleeps; takes the scan mutex.
- * Return: 0; -EBUSY while run is 2; -EINTR at a signal: if nobody else waits, the
- * pass under way is then left to the knobs.  A restart would begin to count anew, and
- * never come to an end under steady signals.
+ * Return: 0; -EBUSY while run is 2; -ERESTARTSYS at a signal before it was asked for;
+ * -EINTR at a signal while waiting: if nobody else waits, the pass under way is then
+ * left to the knobs.  A restart would begin to count anew, and never come to an end
+ * under steady signals.
  */
 int pshare_scan_passes(unsigned int passes)
 {
@@ -447,7 +448,7 @@ static void forget_candidates(void)
  * pshare_scan_set_run() - start or stop the scanner, or unmerge everything
  * @run: what it shall do
  *
- * Context: process, sleeps; takes the control mutex and the scan mutex.
+ * Context: process, sleeps; takes the control, the prune and the scan mutex.
  * Return: 0; -ERESTARTSYS at a signal before anything was done; for
  * PSHARE_RUN_UNMERGE also -ENOMEM when memory is about to run out, -EBUSY, -EFAULT or
  * -EINTR as of pshare_unmerge_region(): then the scanner is stopped, and what could not

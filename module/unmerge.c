@@ -320,7 +320,8 @@ static int unmerge_regions(struct pshare_unmerging *how)
  * being torn down, or made by fork(2), are found by nobody for a while, so it takes
  * its time.
  *
- * Context: process, sleeps; takes and drops the scan mutex; the scanner merges nothing.
+ * Context: process, sleeps; takes and drops the prune and the scan mutex; the scanner
+ * merges nothing.
  * Return: 0, or the first error, as of pshare_unmerge_region(); -EBUSY when shared
  * pages are left for no other reason.
  */

@@ -264,10 +264,9 @@ static unsigned long gather_ptes(struct vm_area_struct *vma, pmd_t *pmd, unsigne
 	spinlock_t *ptl;
 
 	start_pte = compat_pte_lock(vma->vm_mm, pmd, addr, &ptl);
-	if (!start_pte) {
-		add_item(batch, addr, (end - addr) >> PAGE_SHIFT, PSHARE_FOUND_BUSY, NULL);
-		return end;
-	}
+	if (!start_pte)
+		return add_item(batch, addr, (end - addr) >> PAGE_SHIFT, PSHARE_FOUND_BUSY,
+				NULL) ? end : addr;
 	for (pte = start_pte; addr < end; pte++, addr += PAGE_SIZE) {
 		struct page *page = NULL;
 		enum pshare_found found = classify_pte(ptep_get(pte), &page);
