@@ -110,6 +110,8 @@ size_t zero_frames(pid_t pid, const void *address, size_t count);
  * live, and /proc/kpageflags says so.
  */
 size_t shared_frames(pid_t pid, const void *address, size_t count);
+/* What /proc/kpageflags says of a frame. */
+uint64_t frame_flags(uint64_t frame);
 /* Frames that occur in both ranges, wherever. */
 size_t common_frames(pid_t pid1, const void *address1, size_t count1, pid_t pid2,
 		     const void *address2, size_t count2);
@@ -173,6 +175,8 @@ void child_post_args(struct child *child, child_fn fn, const long arg[6]);
 #define child_post(child, fn, ...) \
 	child_post_args(child, fn, (const long[6]){ __VA_ARGS__ })
 long child_finish(struct child *child);
+/* The same with a deadline: false if the child has not come back after @ms. */
+bool child_finish_in(struct child *child, unsigned int ms, long *result);
 
 /* Pages first to first + count - 1 get the contents seed, seed + step, ... */
 void child_fill(struct child *child, size_t first, size_t count, uint64_t seed, uint64_t step);

@@ -159,20 +159,31 @@ static bool child_gone(struct child *child, int ms)
 	return poll(&pollfd, 1, ms) == 1;
 }
 
-long child_finish(struct child *child)
+bool child_finish_in(struct child *child, unsigned int ms, long *result)
 {
-	double end = lib_seconds() + CHILD_PATIENCE;
+	double end = lib_seconds() + ms / 1000.0;
 	struct timespec deadline;
 
 	do {
 		clock_gettime(CLOCK_REALTIME, &deadline);
 		deadline.tv_sec++;
-		if (!sem_timedwait(&child->slot->answer, &deadline))
-			return child->slot->result;
+		if (!sem_timedwait(&child->slot->answer, &deadline)) {
+			*result = child->slot->result;
+			return true;
+		}
 		if (child_gone(child, 0))
 			lib_die("child %d died", child->pid);
 	} while (lib_seconds() < end);
-	lib_die("child %d does not answer", child->pid);
+	return false;
+}
+
+long child_finish(struct child *child)
+{
+	long result;
+
+	if (!child_finish_in(child, CHILD_PATIENCE * 1000, &result))
+		lib_die("child %d does not answer", child->pid);
+	return result;
 }
 
 long child_call_args(struct child *child, child_fn fn, const long arg[6])

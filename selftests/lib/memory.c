@@ -170,23 +170,25 @@ size_t zero_frames(pid_t pid, const void *address, size_t count)
 	return found;
 }
 
+uint64_t frame_flags(uint64_t frame)
+{
+	int fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	uint64_t flags;
+
+	if (pread(fd, &flags, sizeof(flags), frame * sizeof(flags)) != sizeof(flags))
+		lib_die("cannot read /proc/kpageflags");
+	close(fd);
+	return flags;
+}
+
 size_t shared_frames(pid_t pid, const void *address, size_t count)
 {
 	uint64_t *entries = get_entries(pid, address, count);
-	int fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
 	size_t found = 0;
-	uint64_t flags;
 
-	for (size_t i = 0; i < count; i++) {
-		if (!frame_of(entries[i]))
-			continue;
-		if (pread(fd, &flags, sizeof(flags), frame_of(entries[i]) * sizeof(flags)) !=
-		    sizeof(flags))
-			lib_die("cannot read /proc/kpageflags");
-		if (flags & 1ULL << KPF_LOCKED)
+	for (size_t i = 0; i < count; i++)
+		if (frame_of(entries[i]) && frame_flags(frame_of(entries[i])) & 1ULL << KPF_LOCKED)
 			found++;
-	}
-	close(fd);
 	free(entries);
 	return found;
 }
