@@ -13,128 +13,9 @@ set -euo pipefail
 
 usage="usage: guests.sh VERSION check|show"
 version=${1:?$usage} mode=${2:?$usage}
-kept=$build/qemu/$version-guests
-dir=$(kernel_dir "$version")
+# shellcheck source-path=SCRIPTDIR source=kvmhost.sh
+. "$qemu_dir/kvmhost.sh"
 limit=${SECONDS_ALL:-1500}
-declare -A fig=()
-trouble=''
-
-static_program() {
-	"${CC:-cc}" -O2 -Wall -Wextra -static -o "$1" "$2"
-}
-
-make_guest() {
-	local root=$work/guest
-	mkdir -p "$root"
-	add_busybox "$root"
-	static_program "$root/bin/guestmem" "$qemu_dir/guestmem.c"
-	install -m 755 "$qemu_dir/guest-init.sh" "$root/init"
-	pack "$root" "$work/guest.cpio"
-}
-
-make_host() {
-	local root=$work/root rom
-	mkdir -p "$root/usr/share/qemu"
-	add_busybox "$root"
-	add_modules "$version" "$root" kvm_amd
-	add_program "$root" "$(command -v qemu-system-x86_64)" /bin/qemu-system-x86_64
-	# The firmware of a microvm, and what starts a PVH kernel in it.
-	for rom in bios-microvm.bin qboot.rom pvh.bin linuxboot_dma.bin; do
-		cp -L "/usr/share/qemu/$rom" "$root/usr/share/qemu/"
-	done
-	if [ -n "${MODULE-}" ]; then
-		cp "$MODULE" "$root/pshare.ko"
-		add_program "$root" "${TOOL:?the command pshare}" /bin/pshare
-	fi
-	static_program "$root/bin/vmpages" "$qemu_dir/vmpages.c"
-	ln "$dir/vmlinux.elf" "$root/vmlinux.elf" 2>/dev/null || cp "$dir/vmlinux.elf" "$root/"
-	cp "$work/guest.cpio" "$root/guest.cpio"
-	install -m 755 "$qemu_dir/host-init.sh" "$root/init"
-	pack "$root" "$work/init.cpio"
-}
-
-show() {
-	case $mode in
-	show)
-		[ ! -t 1 ] || printf '\r\033[K'
-		echo "$*"
-		;;
-	*) echo "# $*" ;;
-	esac
-}
-
-# A line that the next one replaces, where somebody watches.
-show_progress() {
-	if [ "$mode" = show ] && [ -t 1 ]; then
-		printf '\r\033[K  %s' "$*"
-	fi
-}
-
-take_line() {
-	local name value
-	case $1 in
-	"@say "*) show "[$((SECONDS - begin)) s] ${1#@say }" ;;
-	"@progress "*) show_progress "${1#@progress }" ;;
-	"@fig "*)
-		read -r _ name value <<<"$1"
-		fig[$name]=$value
-		echo "$name $value" >>"$work/figures"
-		;;
-	"@fail "*)
-		trouble=${1#@fail }
-		show "FAILED: $trouble"
-		;;
-	*) show "  $1" ;;
-	esac
-}
-
-# As a guest here, 7.3 dies in fpstate_reset() before it has a console of its
-# own, unless it leaves XSAVE alone.
-guest_append=
-[ "$version" = 6.1 ] || guest_append=noxsave
-
-# One CPU: with two, the emulation of SVM sometimes kills the outer kernel.
-run_host() {
-	local line='' in_log=0 fd finished=0
-	rm -f "$work/console" "$work/boot.log" "$work/figures"
-	# Not a coproc: bash would close that at the machine's death, unread.
-	exec {fd}< <(
-		exec timeout -k 5 "$limit" bash -c \
-			". '$qemu_dir/common.sh'; qemu '$version' 1 '${MEM:-3072}' '$work/init.cpio' \
-			'$work/console' 'host.guest_memory=${GUEST_MEMORY:-256} host.mib=${GUEST_MIB:-32} host.guest_append=$guest_append'" \
-			2>"$work/qemu.err"
-	)
-	pid=$!
-	while IFS= read -r -t 300 -u "$fd" line; do
-		line=${line%$'\r'}
-		case $line in
-		@log) in_log=1 ;;
-		@log-end) in_log=0 ;;
-		@done) finished=1; break ;;
-		*)
-			if [ "$in_log" -eq 1 ]; then
-				echo "$line" >>"$work/boot.log"
-			else
-				take_line "$line"
-			fi
-			;;
-		esac
-	done
-	[ "$finished" -eq 1 ] || kill "$pid" 2>/dev/null || true
-	wait "$pid" 2>/dev/null || true
-	exec {fd}<&-
-	pid=''
-	if [ "$finished" -eq 0 ]; then
-		trouble=${trouble:-the machine died, or said nothing for long}
-		sed 's/^/# qemu: /' "$work/qemu.err"
-		tail -n 40 "$work/console" | sed 's/^/# console: /'
-	fi
-}
-
-log_is_clean() {
-	cat "$work/boot.log" "$work/console" >"$work/kernel.log" 2>/dev/null
-	"$qemu_dir/kernlog.sh" "$work/kernel.log" >"$work/complaints"
-}
 
 # Pages saved, by the counters and by the frames that pagemap shows.
 compute() {
@@ -183,27 +64,6 @@ write_json() {
 
 # --- what `make check` asserts ---------------------------------------------
 
-number=0 failed=0
-# expect TEXT COMMAND...: the command is true.
-expect() {
-	local text=$1 verdict=ok
-	shift
-	"$@" || { verdict="not ok" failed=$((failed + 1)); }
-	number=$((number + 1))
-	echo "$verdict $number guests: $text"
-}
-
-# at_least A PERCENT B: A is at least so many percent of B, and B is not nothing.
-at_least() {
-	[ "$3" -gt 0 ] && [ $(($1 * 100)) -ge $(($3 * $2)) ]
-}
-
-# near A B PERCENT: they differ by no more.
-near() {
-	local difference=$(($1 - $2))
-	[ $((${difference#-} * 100)) -le $(($2 * $3)) ] && [ "$2" -gt 0 ]
-}
-
 judge() {
 	local known
 	# The half that every guest has in common: there is no excuse for missing it.
@@ -237,21 +97,10 @@ judge() {
 	[ "$failed" -eq 0 ]
 }
 
-pid=''
-leave() {
-	[ -z "$pid" ] || kill "$pid" 2>/dev/null
-	rm -rf "$kept" "$work/root" "$work/guest"
-	mv "$work" "$kept"
-}
-
-mkdir -p "$build/qemu"
-work=$(mktemp -d "$kept.XXXXXX")
-trap leave EXIT
-trap 'exit 130' INT TERM
-begin=$SECONDS
-make_guest
-make_host
-run_host
+begin_work "$version-guests"
+make_guest ''
+make_host "$qemu_dir/host-init.sh"
+run_host "${MEM:-3072}" "host.guest_memory=${GUEST_MEMORY:-256} host.mib=${GUEST_MIB:-32}"
 compute
 for name in "${!fig[@]}"; do
 	echo "$name ${fig[$name]}"
