@@ -20,6 +20,7 @@
 #include <linux/uaccess.h>
 
 #include "control.h"
+#include "prune.h"
 #include "region.h"
 #include "scan.h"
 #include "share.h"
@@ -176,7 +177,7 @@ static int do_unmerge(union argument *arg)
 		return PTR_ERR(region);
 	err = pshare_unmerge_region(region, &how);
 	pshare_region_put(region);
-	pshare_share_settle();
+	pshare_prune_settle();
 	arg->unmerge.pages = how.pages;
 	return err;
 }
@@ -202,7 +203,7 @@ static int do_remove(union argument *arg)
 		pshare_region_del(region);
 	mutex_unlock(&pshare_scan_mutex);
 	pshare_region_put(region);
-	pshare_share_settle();
+	pshare_prune_settle();
 	return err;
 }
 

@@ -23,6 +23,7 @@ static const char * const result_names[PSHARE_NR_MERGE_RESULTS] = {
 	[PSHARE_MERGE_SPLIT]		= "refused_split",
 	[PSHARE_MERGE_BUSY]		= "refused_busy",
 	[PSHARE_MERGE_NOMEM]		= "refused_nomem",
+	[PSHARE_MERGE_CAPPED]		= "refused_capped",
 };
 
 static int regions_show(struct seq_file *m, void *unused)
@@ -79,6 +80,8 @@ static int scan_show(struct seq_file *m, void *unused)
 	seq_printf(m, "changed %lu\n", READ_ONCE(pshare_stats.changed));
 	seq_printf(m, "huge_splits %lu\n", READ_ONCE(pshare_stats.splits));
 	seq_printf(m, "given_back %lu\n", READ_ONCE(pshare_stats.given_back));
+	seq_printf(m, "pages_single %lu\n", READ_ONCE(pshare_stats.pages_single));
+	seq_printf(m, "pages_poisoned %lu\n", READ_ONCE(pshare_stats.pages_poisoned));
 	for (result = 0; result < PSHARE_NR_MERGE_RESULTS; result++)
 		seq_printf(m, "%s %lu\n", result_names[result],
 			   READ_ONCE(pshare_stats.results[result]));

@@ -13,6 +13,7 @@
 #include "region.h"
 #include "scan.h"
 #include "share.h"
+#include "shrink.h"
 #include "sysfs.h"
 
 #define CREATE_TRACE_POINTS
@@ -35,6 +36,9 @@ static int __init pshare_init(void)
 	err = pshare_scan_init();
 	if (err)
 		goto err_scan;
+	err = pshare_shrink_init();
+	if (err)
+		goto err_shrink;
 	pshare_debugfs_init();
 	err = pshare_sysfs_init();
 	if (err)
@@ -48,6 +52,8 @@ err_control:
 	pshare_sysfs_exit();
 err_sysfs:
 	pshare_debugfs_exit();
+	pshare_shrink_exit();
+err_shrink:
 	pshare_scan_exit();
 err_scan:
 	pshare_region_exit();
@@ -62,6 +68,7 @@ static void __exit pshare_exit(void)
 	pshare_control_exit();
 	pshare_sysfs_exit();
 	pshare_debugfs_exit();
+	pshare_shrink_exit();
 	pshare_scan_exit();
 	pshare_region_exit();
 	pshare_ledger_exit();

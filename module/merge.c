@@ -322,14 +322,15 @@ bool pshare_merge_full(struct page *shared)
  * a page by the same policy, charge it and give it back.  The fault will most likely
  * find it; only who is quick enough in the same memory cgroup can be in between.
  */
-static bool memory_left(struct vm_area_struct *vma, unsigned long addr, bool insist)
+static bool memory_left(struct vm_area_struct *vma, unsigned long addr,
+			enum pshare_spare spare)
 {
-	gfp_t gfp = insist ? GFP_HARD : GFP_QUIET;
+	gfp_t gfp = spare == PSHARE_SPARE_NOTHING ? GFP_HARD : GFP_QUIET;
 	struct folio *folio;
 	bool left;
 
-	/* Leave the host a little: a 64th of its memory. */
-	if (!insist && si_mem_available() < (long)(totalram_pages() / 64))
+	if (spare == PSHARE_SPARE_RESERVE &&
+	    si_mem_available() < (long)(totalram_pages() / 64))
 		return false;
 	folio = compat_alloc_for(vma, addr, GFP_HIGHUSER_MOVABLE | gfp);
 	if (!folio)
@@ -340,7 +341,7 @@ static bool memory_left(struct vm_area_struct *vma, unsigned long addr, bool ins
 }
 
 /* One fault that unshares; else what pshare_merge_unshare() returns. */
-static int fault_unshare(struct mm_struct *mm, unsigned long addr, bool insist)
+static int fault_unshare(struct mm_struct *mm, unsigned long addr, enum pshare_spare spare)
 {
 	unsigned int flags = FAULT_FLAG_REMOTE;
 	struct vm_area_struct *vma;
@@ -366,7 +367,7 @@ static int fault_unshare(struct mm_struct *mm, unsigned long addr, bool insist)
 	default:
 		return 1;
 	}
-	if (!memory_left(vma, addr, insist))
+	if (!memory_left(vma, addr, spare))
 		return -ENOMEM;
 	fault = handle_mm_fault(vma, addr, flags, NULL);
 	if (fault & VM_FAULT_OOM)
@@ -379,8 +380,7 @@ static int fault_unshare(struct mm_struct *mm, unsigned long addr, bool insist)
  * @mm: address space, with a reference on its users
  * @addr: address of the page
  * @tries: how often to try for mmap_lock, a millisecond apart
- * @insist: there is no second chance: reclaim memory if need be, and leave the
- *	    host no reserve; the OOM killer is left alone even so
+ * @spare: what memory it may take
  *
  * Context: process, may sleep; takes mmap_lock for reading.
  * Return: 0 if it was done; 1 if neither a shared page nor the zero page is there (any
@@ -389,7 +389,7 @@ static int fault_unshare(struct mm_struct *mm, unsigned long addr, bool insist)
  * fault failed otherwise.
  */
 int pshare_merge_unshare(struct mm_struct *mm, unsigned long addr, unsigned int tries,
-			 bool insist)
+			 enum pshare_spare spare)
 {
 	int i, err = 0;
 	bool done = false;
@@ -398,7 +398,7 @@ int pshare_merge_unshare(struct mm_struct *mm, unsigned long addr, unsigned int 
 		return -EBUSY;
 	/* A fault may have to be repeated: look until nothing is left to do. */
 	for (i = 0; !err && i < MAX_UNSHARE_TRIES; i++) {
-		err = fault_unshare(mm, addr, insist);
+		err = fault_unshare(mm, addr, spare);
 		done |= !err;
 	}
 	mmap_read_unlock(mm);

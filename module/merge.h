@@ -20,6 +20,7 @@ struct page;
  * @PSHARE_MERGE_SPLIT:		the huge page could not be split
  * @PSHARE_MERGE_BUSY:		the address space stayed locked for long
  * @PSHARE_MERGE_NOMEM:		out of memory, or of the memory cgroup
+ * @PSHARE_MERGE_CAPPED:	there are as many shared pages as there may be
  * @PSHARE_NR_MERGE_RESULTS:	number of results
  */
 enum pshare_merge_result {
@@ -33,7 +34,22 @@ enum pshare_merge_result {
 	PSHARE_MERGE_SPLIT,
 	PSHARE_MERGE_BUSY,
 	PSHARE_MERGE_NOMEM,
+	PSHARE_MERGE_CAPPED,
 	PSHARE_NR_MERGE_RESULTS
+};
+
+/**
+ * enum pshare_spare - what memory an unshare may take
+ * @PSHARE_SPARE_RESERVE:	leave the host a 64th of its memory
+ * @PSHARE_SPARE_EXCHANGE:		a shared page is freed for it: leave no reserve
+ * @PSHARE_SPARE_NOTHING:	there is no second chance: reclaim and swap, too
+ *
+ * The OOM killer is left alone by all of them.
+ */
+enum pshare_spare {
+	PSHARE_SPARE_RESERVE,
+	PSHARE_SPARE_EXCHANGE,
+	PSHARE_SPARE_NOTHING,
 };
 
 /**
@@ -57,6 +73,6 @@ void pshare_merge_free(struct page *shared);
 bool pshare_merge_full(struct page *shared);
 int pshare_merge_sharers(struct page *shared);
 int pshare_merge_unshare(struct mm_struct *mm, unsigned long addr, unsigned int tries,
-			 bool insist);
+			 enum pshare_spare spare);
 
 #endif /* _PSHARE_MERGE_H */

@@ -18,6 +18,7 @@
 #include <linux/swap.h>
 #include <linux/wait.h>
 
+#include "prune.h"
 #include "region.h"
 #include "scan.h"
 #include "share.h"
@@ -45,6 +46,12 @@
 
 /* Shared pages looked at in a second on average: at some 50 ns each, 2 % of a CPU. */
 #define SETTLE_RATE	400000
+
+/* How often to give single mappers back while memory is short, in jiffies. */
+#define RELIEF_INTERVAL	HZ
+
+/* The same, when the last time there was nothing to be given back. */
+#define RELIEF_PAUSE	(30 * HZ)
 
 /* Tries at one place of a locked address space before the region is passed over. */
 #define MAX_BUSY	10
@@ -75,11 +82,13 @@ static DECLARE_WAIT_QUEUE_HEAD(pass_wait);
  * @waiters:	tasks that wait for a pass
  * @poked:	something has changed: look at the knobs again
  * @next_scan:	when to go on scanning, in jiffies; the thread's own
+ * @relief:	memory is short: give back what saves nothing
+ * @next_relief: when to do so again at the earliest, in jiffies; the thread's own
  * @next_settle: when to look for unused pages and dead regions, in jiffies; the
  *		thread's own
  *
- * Guarded by the scan mutex, but for @poked, which is only ever a hint, and what is
- * the thread's own.
+ * Guarded by the scan mutex, but for @poked and @relief, which are only ever hints, and
+ * what is the thread's own.
  */
 struct scanner {
 	struct pshare_batch batch;
@@ -91,7 +100,9 @@ struct scanner {
 	unsigned long wanted;
 	unsigned int waiters;
 	bool poked;
+	bool relief;
 	unsigned long next_scan;
+	unsigned long next_relief;
 	unsigned long next_settle;
 };
 
@@ -105,6 +116,17 @@ static struct scanner scanner;
 void pshare_scan_kick(void)
 {
 	WRITE_ONCE(scanner.poked, true);
+	wake_up_interruptible(&thread_wait);
+}
+
+/**
+ * pshare_scan_relieve() - let the scanner give back what saves nothing
+ *
+ * Context: any; does not sleep, and allocates nothing: memory is being reclaimed.
+ */
+void pshare_scan_relieve(void)
+{
+	WRITE_ONCE(scanner.relief, true);
 	wake_up_interruptible(&thread_wait);
 }
 
@@ -136,7 +158,7 @@ static void prepare_pass(void)
 /* Begin a pass, or come closer to it. */
 static void begin_pass(void)
 {
-	if (!pshare_share_forget_candidates())
+	if (!pshare_prune_forget_candidates())
 		return;
 	scanner.region = 0;
 	scanner.addr = 0;
@@ -149,15 +171,33 @@ static void settle_sometimes(void)
 {
 	if (time_before(jiffies, scanner.next_settle))
 		return;
-	pshare_share_settle();
+	pshare_prune_settle();
 	scanner.next_settle = jiffies + SETTLE_INTERVAL +
 			      READ_ONCE(pshare_stats.pages_shared) / (SETTLE_RATE / HZ);
+}
+
+static bool relief_due(void)
+{
+	return READ_ONCE(scanner.relief) && time_after_eq(jiffies, scanner.next_relief);
+}
+
+/* Memory is short: shared pages can't be swapped, so keep none that saves nothing. */
+static void relieve(void)
+{
+	struct pshare_unmerging how = { .singles = true };
+
+	if (!relief_due())
+		return;
+	pshare_unmerge_singles(&how);
+	pshare_count(pshare_stats.given_back, how.pages);
+	scanner.next_relief = jiffies + (how.pages ? RELIEF_INTERVAL : RELIEF_PAUSE);
+	WRITE_ONCE(scanner.relief, false);
 }
 
 static void end_pass(void)
 {
 	/* Who waited for the pass shall see figures of now. */
-	pshare_share_settle();
+	pshare_prune_settle();
 	mutex_lock(&pshare_scan_mutex);
 	pshare_count(pshare_stats.full_scans, 1);
 	scanner.in_pass = false;
@@ -200,14 +240,14 @@ static void look_at_zeros(struct pshare_region *region, const struct pshare_item
 
 /* Look at an item; false when there is no way to its page now. */
 static bool look_at_item(struct pshare_region *region, struct mm_struct *mm,
-			 const struct pshare_item *item, u64 hash)
+			 const struct pshare_item *item, u64 hash,
+			 const struct pshare_rules *rules)
 {
 	struct pshare_ledger *ledger = &region->ledger;
 
 	switch (item->found) {
 	case PSHARE_FOUND_ANON:
-		return pshare_share_page(region, mm, item->addr, hash,
-					 READ_ONCE(pshare_knobs.use_zero_pages));
+		return pshare_share_page(region, mm, item->addr, hash, rules);
 	case PSHARE_FOUND_LAST:
 		return pshare_share_give_back(region, mm, item->addr);
 	case PSHARE_FOUND_SHARED:
@@ -260,6 +300,10 @@ static bool scan_batch(struct pshare_region *region, struct mm_struct *mm,
 {
 	struct pshare_batch *batch = &scanner.batch;
 	u64 hash[PSHARE_BATCH_SIZE];
+	struct pshare_rules rules = {
+		.use_zero = READ_ONCE(pshare_knobs.use_zero_pages),
+		.max_shared = READ_ONCE(pshare_knobs.max_pages_shared) ?: ULONG_MAX,
+	};
 	unsigned int i;
 
 	if (!pshare_walk_gather(mm, &scanner.addr, region->end, batch))
@@ -273,7 +317,7 @@ static bool scan_batch(struct pshare_region *region, struct mm_struct *mm,
 		const struct pshare_item *item = &batch->item[i];
 		unsigned long pages = pages_of(item);
 
-		if (!look_at_item(region, mm, item, hash[i]) || kthread_should_stop()) {
+		if (!look_at_item(region, mm, item, hash[i], &rules) || kthread_should_stop()) {
 			scanner.addr = item->addr;
 			return false;
 		}
@@ -359,7 +403,7 @@ static unsigned long idle_time(void)
 
 	if (passes_wanted())
 		return 0;
-	if (pshare_group_any())
+	if (pshare_group_any() || READ_ONCE(pshare_stats.pages_poisoned))
 		timeout = SETTLE_INTERVAL;
 	if (may_scan() && time_after(scanner.next_scan, now))
 		timeout = min(timeout, scanner.next_scan - now);
@@ -377,8 +421,10 @@ static int scan_thread(void *unused)
 
 		if (idle)
 			wait_event_freezable_timeout(thread_wait, READ_ONCE(scanner.poked) ||
-						     kthread_should_stop(), idle);
+						     relief_due() || kthread_should_stop(),
+						     idle);
 		try_to_freeze();
+		relieve();
 		if (xchg(&scanner.poked, false))
 			scanner.next_scan = jiffies;
 		if (passes_wanted() ||
@@ -438,7 +484,7 @@ static void forget_candidates(void)
 
 	while (!done) {
 		mutex_lock(&pshare_scan_mutex);
-		done = pshare_share_forget_candidates();
+		done = pshare_prune_forget_candidates();
 		mutex_unlock(&pshare_scan_mutex);
 		cond_resched();
 	}
@@ -479,33 +525,6 @@ int pshare_scan_set_run(enum pshare_run run)
 }
 
 /**
- * pshare_scan_sum() - add up the figures of all regions
- * @sums: where to
- *
- * Context: process; takes no mutex, so the figures may be a moment apart.
- */
-void pshare_scan_sum(struct pshare_sums *sums)
-{
-	struct pshare_region *region;
-	u32 id = 0;
-
-	memset(sums, 0, sizeof(*sums));
-	sums->shared = READ_ONCE(pshare_stats.pages_shared);
-	sums->sharing = READ_ONCE(pshare_stats.pages_sharing);
-	sums->metadata = pshare_index_bytes();
-	while ((region = pshare_region_get_next(id))) {
-		const struct pshare_ledger *ledger = &region->ledger;
-
-		id = region->id + 1;
-		sums->zero += pshare_ledger_pages(ledger, PSHARE_ZERO);
-		sums->unshared += pshare_ledger_pages(ledger, PSHARE_UNIQUE);
-		sums->volatile_ += pshare_ledger_pages(ledger, PSHARE_VOLATILE);
-		sums->metadata += pshare_ledger_bytes(ledger) + sizeof(*region);
-		pshare_region_put(region);
-	}
-}
-
-/**
  * pshare_scan_init() - start the scanner's thread
  *
  * Context: process, once; the other rooms are ready.
@@ -515,6 +534,9 @@ int pshare_scan_init(void)
 {
 	scanner.next_scan = jiffies;
 	scanner.next_settle = jiffies;
+	scanner.next_relief = jiffies;
+	/* Shared pages can be neither swapped nor moved: not too many of them. */
+	pshare_knobs.max_pages_shared = min_t(unsigned long, totalram_pages() / 4, UINT_MAX);
 	thread = kthread_run(scan_thread, NULL, "pshared");
 	return PTR_ERR_OR_ZERO(thread);
 }
@@ -543,7 +565,7 @@ void pshare_scan_exit(void)
 		pshare_region_del(region);
 		pshare_region_put(region);
 	}
-	pages = pshare_share_abandon();
+	pages = pshare_prune_abandon();
 	mutex_unlock(&pshare_scan_mutex);
 	if (pages)
 		pr_warn("%lu shared pages could not be unmerged (error %d) and will never be freed\n",

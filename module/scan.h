@@ -22,6 +22,7 @@ enum pshare_run {
  * @pages_to_scan:	pages between two sleeps, at least 1
  * @sleep_millisecs:	length of a sleep
  * @use_zero_pages:	replace pages of zeroes by the zero page
+ * @max_pages_shared:	make no shared page while there are so many; 0: no limit
  *
  * Read and written with READ_ONCE() and WRITE_ONCE(), without a lock.
  */
@@ -30,24 +31,7 @@ struct pshare_knobs {
 	unsigned int pages_to_scan;
 	unsigned int sleep_millisecs;
 	unsigned int use_zero_pages;
-};
-
-/**
- * struct pshare_sums - figures of all regions together, in pages but for @metadata
- * @shared:	shared pages that exist
- * @sharing:	entries that map one, beyond the first of each: what is saved
- * @zero:	pages replaced by the zero page
- * @unshared:	pages without a twin
- * @volatile_:	pages that change, or were visited once only
- * @metadata:	bytes that the module needs for its book-keeping
- */
-struct pshare_sums {
-	unsigned long shared;
-	unsigned long sharing;
-	unsigned long zero;
-	unsigned long unshared;
-	unsigned long volatile_;
-	unsigned long metadata;
+	unsigned int max_pages_shared;
 };
 
 extern struct pshare_knobs pshare_knobs;
@@ -55,8 +39,8 @@ extern struct pshare_knobs pshare_knobs;
 int pshare_scan_init(void);
 void pshare_scan_exit(void);
 void pshare_scan_kick(void);
+void pshare_scan_relieve(void);
 int pshare_scan_passes(unsigned int passes);
 int pshare_scan_set_run(enum pshare_run run);
-void pshare_scan_sum(struct pshare_sums *sums);
 
 #endif /* _PSHARE_SCAN_H */

@@ -10,6 +10,7 @@
 #include <linux/sched/mm.h>
 #include <linux/xxhash.h>
 
+#include "compat/compat.h"
 #include "hugepage.h"
 #include "region.h"
 #include "share.h"
@@ -93,6 +94,27 @@ static void count_refusal(struct pshare_region *region, unsigned long addr,
 	trace_pshare_refuse(region->id, region->pid, addr, result);
 }
 
+/*
+ * A huge page was split.  Later kernels put the zero page where it was zero, all by
+ * themselves: that came from us, so it goes into the books as if we had done it.
+ */
+static void note_split_zeros(struct pshare_region *region, struct mm_struct *mm,
+			     unsigned long addr)
+{
+	unsigned long at = max(addr & HPAGE_PMD_MASK, region->start);
+	unsigned long end = min((addr & HPAGE_PMD_MASK) + HPAGE_PMD_SIZE, region->end);
+	struct vm_area_struct *vma;
+
+	if (!COMPAT_SPLIT_MAKES_ZEROS || !pshare_walk_lock(mm, PSHARE_LOCK_HASTY))
+		return;
+	for (; at < end; at += PAGE_SIZE) {
+		vma = pshare_walk_vma(mm, at);
+		if (vma && pshare_walk_one(vma, at, NULL) == PSHARE_FOUND_ZERO)
+			set_class(region, at, PSHARE_ZERO);
+	}
+	mmap_read_unlock(mm);
+}
+
 /* Merge the page at @addr into @shared, NULL for the zero page, and keep the books. */
 static enum pshare_merge_result join(struct pshare_region *region, struct mm_struct *mm,
 				     unsigned long addr, struct page *shared)
@@ -108,6 +130,10 @@ static enum pshare_merge_result join(struct pshare_region *region, struct mm_str
 		pshare_count(pshare_stats.splits, 1);
 		pshare_count(region->splits, 1);
 		trace_pshare_split(region->id, region->pid, addr);
+		note_split_zeros(region, mm, addr);
+		/* The page itself may have been one of them. */
+		if (!shared && pshare_ledger_get(&region->ledger, addr) == PSHARE_ZERO)
+			return PSHARE_MERGE_DONE;
 	}
 	if (result != PSHARE_MERGE_DONE) {
 		count_refusal(region, addr, result);
@@ -247,7 +273,8 @@ static enum pshare_merge_result join_candidate(struct pshare_region *region,
 /* Way 4.  PSHARE_MERGE_DIFFERS when there is no candidate, or none of these bytes. */
 static enum pshare_merge_result join_candidates(struct pshare_region *region,
 						struct mm_struct *mm, unsigned long addr,
-						u64 hash, struct search *search)
+						u64 hash, unsigned long max_shared,
+						struct search *search)
 {
 	struct pshare_index *index = &region->group->index;
 	struct pshare_node *node, *next;
@@ -257,6 +284,10 @@ static enum pshare_merge_result join_candidates(struct pshare_region *region,
 	     node && search->tries < MAX_TRIES; node = next) {
 		enum pshare_merge_result result;
 
+		if (pshare_stats.pages_shared >= max_shared) {
+			count_refusal(region, addr, PSHARE_MERGE_CAPPED);
+			return PSHARE_MERGE_CAPPED;
+		}
 		result = join_candidate(region, mm, addr, node, &stale, &unready);
 		search->tries++;
 		search->unready |= unready;
@@ -294,13 +325,13 @@ static void become_candidate(struct pshare_region *region, unsigned long addr, u
  * @mm: its address space, with a reference on its users
  * @addr: address of the page
  * @hash: hash of its content, a moment ago
- * @use_zero: replace it by the zero page if it is all zero
+ * @rules: what the administrator allows
  *
  * Context: process, may sleep; scan mutex held, no other lock.
  * Return: false when @mm is locked by somebody else: try again.
  */
 bool pshare_share_page(struct pshare_region *region, struct mm_struct *mm,
-		       unsigned long addr, u64 hash, bool use_zero)
+		       unsigned long addr, u64 hash, const struct pshare_rules *rules)
 {
 	enum pshare_merge_result result;
 	struct search search = {};
@@ -318,12 +349,13 @@ bool pshare_share_page(struct pshare_region *region, struct mm_struct *mm,
 		return true;
 	}
 
-	if (hash == zero_hash && use_zero) {
+	if (hash == zero_hash && rules->use_zero) {
 		result = join(region, mm, addr, NULL);
 	} else {
 		result = join_shared(region, mm, addr, hash, &search);
 		if (result == PSHARE_MERGE_DIFFERS)
-			result = join_candidates(region, mm, addr, hash, &search);
+			result = join_candidates(region, mm, addr, hash, rules->max_shared,
+						 &search);
 		if (result == PSHARE_MERGE_DIFFERS) {
 			become_candidate(region, addr, hash);
 			/* The same hash, but other bytes: most likely ours have changed. */
@@ -355,7 +387,7 @@ bool pshare_share_give_back(struct pshare_region *region, struct mm_struct *mm,
 	int err;
 
 	lockdep_assert_held(&pshare_scan_mutex);
-	err = pshare_merge_unshare(mm, addr, PSHARE_LOCK_HASTY, false);
+	err = pshare_merge_unshare(mm, addr, PSHARE_LOCK_HASTY, PSHARE_SPARE_RESERVE);
 	if (err == -EBUSY)
 		return false;
 	/* 1: somebody else has unshared it meanwhile; the next visit tells. */
@@ -364,150 +396,5 @@ bool pshare_share_give_back(struct pshare_region *region, struct mm_struct *mm,
 		return true;
 	pshare_count(pshare_stats.given_back, 1);
 	trace_pshare_unshare(region->id, region->pid, addr);
-	return true;
-}
-
-/**
- * struct pruning - how far prune() has come
- * @group:	where it is, NULL at the start
- * @node:	shared page to go on with, NULL at the end of the group
- * @sharing:	entries beyond the first of each page so far
- *
- * The scan mutex is dropped between steps, but only pruning takes groups and nodes
- * of mapped pages away, and prune_mutex lets one prune at a time.
- */
-struct pruning {
-	struct pshare_group *group;
-	struct pshare_node *node;
-	unsigned long sharing;
-};
-
-static DEFINE_MUTEX(prune_mutex);
-
-/* Look at some shared pages; true when all have been looked at. */
-static bool prune_step(struct pruning *at)
-{
-	unsigned int step;
-
-	for (step = 0; step < PSHARE_STEP; step++) {
-		struct pshare_node *node = at->node;
-		int sharers;
-
-		if (!node) {
-			at->group = pshare_group_next(at->group);
-			if (!at->group)
-				return true;
-			at->node = pshare_index_first(&at->group->index, PSHARE_TREE_SHARED);
-			continue;
-		}
-		at->node = pshare_index_next(node);
-		sharers = pshare_merge_sharers(node->page);
-		if (sharers) {
-			at->sharing += sharers - 1;
-			continue;
-		}
-		pshare_merge_free(node->page);
-		pshare_index_erase(&at->group->index, PSHARE_TREE_SHARED, node);
-		pshare_count(pshare_stats.pages_shared, -1);
-	}
-	return false;
-}
-
-/*
- * Free the shared pages that nobody maps any more, count the sharers of the others,
- * and drop the groups that nobody needs.
- */
-static void prune(void)
-{
-	struct pruning at = {};
-	bool done = false;
-
-	mutex_lock(&prune_mutex);
-	while (!done) {
-		mutex_lock(&pshare_scan_mutex);
-		done = prune_step(&at);
-		if (done)
-			WRITE_ONCE(pshare_stats.pages_sharing, at.sharing);
-		mutex_unlock(&pshare_scan_mutex);
-		cond_resched();
-	}
-	for (done = false; !done; ) {
-		mutex_lock(&pshare_scan_mutex);
-		done = pshare_group_drop_empty();
-		mutex_unlock(&pshare_scan_mutex);
-		cond_resched();
-	}
-	mutex_unlock(&prune_mutex);
-}
-
-/**
- * pshare_share_settle() - see to it that the figures are those of now
- *
- * Frees the shared pages that nobody maps any more, and forgets the regions whose
- * process is gone.
- *
- * Context: process, sleeps; takes and drops the scan mutex many times.
- */
-void pshare_share_settle(void)
-{
-	struct pshare_region *region;
-	u32 id = 0;
-
-	while ((region = pshare_region_get_next(id))) {
-		id = region->id + 1;
-		if (pshare_region_dead(region)) {
-			mutex_lock(&pshare_scan_mutex);
-			pshare_region_del(region);
-			mutex_unlock(&pshare_scan_mutex);
-		}
-		pshare_region_put(region);
-		cond_resched();
-	}
-	prune();
-}
-
-/**
- * pshare_share_abandon() - forget the shared pages that are mapped still
- *
- * They stay locked and allocated for ever.  That is safe for who maps them: they
- * are copied on write as before.  Nothing is left to clean up behind them.
- *
- * Context: process, may sleep; scan mutex held; the module is being unloaded, and no
- * region is registered.
- * Return: number of pages.
- */
-unsigned long pshare_share_abandon(void)
-{
-	struct pshare_group *group = NULL;
-	unsigned long pages = 0;
-
-	lockdep_assert_held(&pshare_scan_mutex);
-	while ((group = pshare_group_next(group))) {
-		pages += group->index.count[PSHARE_TREE_SHARED];
-		while (!pshare_index_clear_some(&group->index, PSHARE_TREE_SHARED, PSHARE_STEP))
-			cond_resched();
-	}
-	while (!pshare_group_drop_empty())
-		cond_resched();
-	return pages;
-}
-
-/**
- * pshare_share_forget_candidates() - free candidates of all groups, or some of them
- *
- * Context: scan mutex held.
- * Return: true when there is none left.
- */
-bool pshare_share_forget_candidates(void)
-{
-	struct pshare_group *group = NULL;
-
-	lockdep_assert_held(&pshare_scan_mutex);
-	while ((group = pshare_group_next(group))) {
-		if (!group->index.count[PSHARE_TREE_CANDIDATE])
-			continue;
-		pshare_index_clear_some(&group->index, PSHARE_TREE_CANDIDATE, PSHARE_STEP);
-		return false;
-	}
 	return true;
 }

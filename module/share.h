@@ -18,6 +18,10 @@ struct pshare_region;
  * @pages_sharing:	entries that map them beyond the first of each, as of the last
  *			prune and the merges since; can fall.  Merges beside a prune
  *			may be missing until the next
+ * @pages_single:	shared pages that a single entry maps, as of the last prune; can
+ *			fall.  They save nothing
+ * @pages_poisoned:	pages whose memory has failed while they were shared, and that
+ *			somebody maps still; can fall
  * @splits:		huge pages split
  * @given_back:		pages unshared because nobody shared them any more
  * @changed:		visits that found a page changed
@@ -30,6 +34,8 @@ struct pshare_stats {
 	unsigned long pages_scanned;
 	unsigned long pages_shared;
 	unsigned long pages_sharing;
+	unsigned long pages_single;
+	unsigned long pages_poisoned;
 	unsigned long splits;
 	unsigned long given_back;
 	unsigned long changed;
@@ -41,14 +47,21 @@ extern struct pshare_stats pshare_stats;
 /* Count in a figure that others read without a lock. */
 #define pshare_count(figure, nr)	WRITE_ONCE(figure, (figure) + (nr))
 
+/**
+ * struct pshare_rules - what the administrator allows
+ * @use_zero:	replace pages that are all zero by the zero page
+ * @max_shared:	make no shared page while there are so many
+ */
+struct pshare_rules {
+	bool use_zero;
+	unsigned long max_shared;
+};
+
 void pshare_share_init(void);
 u64 pshare_share_hash(struct page *page);
 bool pshare_share_page(struct pshare_region *region, struct mm_struct *mm,
-		       unsigned long addr, u64 hash, bool use_zero);
+		       unsigned long addr, u64 hash, const struct pshare_rules *rules);
 bool pshare_share_give_back(struct pshare_region *region, struct mm_struct *mm,
 			    unsigned long addr);
-void pshare_share_settle(void);
-bool pshare_share_forget_candidates(void);
-unsigned long pshare_share_abandon(void);
 
 #endif /* _PSHARE_SHARE_H */

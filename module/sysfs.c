@@ -6,12 +6,56 @@
 #include <linux/kstrtox.h>
 #include <linux/limits.h>
 #include <linux/mm.h>
+#include <linux/string.h>
 #include <linux/sysfs.h>
 
 #include "compat/ksyms.h"
+#include "index.h"
+#include "ledger.h"
+#include "region.h"
 #include "scan.h"
 #include "share.h"
 #include "sysfs.h"
+
+/**
+ * struct sums - figures of all regions together, in pages but for @metadata
+ * @shared:	shared pages that exist
+ * @sharing:	entries that map one, beyond the first of each: what is saved
+ * @zero:	pages replaced by the zero page
+ * @unshared:	pages without a twin
+ * @volatile_:	pages that change, or were visited once only
+ * @metadata:	bytes that the module needs for its book-keeping
+ */
+struct sums {
+	unsigned long shared;
+	unsigned long sharing;
+	unsigned long zero;
+	unsigned long unshared;
+	unsigned long volatile_;
+	unsigned long metadata;
+};
+
+/* Takes no mutex, so the figures may be a moment apart. */
+static void add_up(struct sums *sums)
+{
+	struct pshare_region *region;
+	u32 id = 0;
+
+	memset(sums, 0, sizeof(*sums));
+	sums->shared = READ_ONCE(pshare_stats.pages_shared);
+	sums->sharing = READ_ONCE(pshare_stats.pages_sharing);
+	sums->metadata = pshare_index_bytes();
+	while ((region = pshare_region_get_next(id))) {
+		const struct pshare_ledger *ledger = &region->ledger;
+
+		id = region->id + 1;
+		sums->zero += pshare_ledger_pages(ledger, PSHARE_ZERO);
+		sums->unshared += pshare_ledger_pages(ledger, PSHARE_UNIQUE);
+		sums->volatile_ += pshare_ledger_pages(ledger, PSHARE_VOLATILE);
+		sums->metadata += pshare_ledger_bytes(ledger) + sizeof(*region);
+		pshare_region_put(region);
+	}
+}
 
 /* A file that can be read. */
 #define SHOW(_name, format, value)						\
@@ -21,14 +65,14 @@
 		return sysfs_emit(buf, format "\n", value);			\
 	}
 
-/* A file for one of struct pshare_sums. */
+/* A file for one of struct sums. */
 #define SHOW_SUM(_name, format, value)						\
 	static ssize_t _name##_show(struct kobject *kobj,			\
 				    struct kobj_attribute *attr, char *buf)	\
 	{									\
-		struct pshare_sums sums;					\
+		struct sums sums;						\
 										\
-		pshare_scan_sum(&sums);						\
+		add_up(&sums);							\
 		return sysfs_emit(buf, format "\n", value);			\
 	}									\
 	static struct kobj_attribute _name##_attr = __ATTR_RO(_name)
@@ -60,6 +104,7 @@ static ssize_t store_knob(unsigned int *knob, unsigned int min, unsigned int max
 KNOB(pages_to_scan, 1, UINT_MAX);
 KNOB(sleep_millisecs, 0, UINT_MAX);
 KNOB(use_zero_pages, 0, 1);
+KNOB(max_pages_shared, 0, UINT_MAX);
 
 SHOW(run, "%u", READ_ONCE(pshare_knobs.run))
 
@@ -97,6 +142,7 @@ static struct attribute *pshare_attrs[] = {
 	&pages_to_scan_attr.attr,
 	&sleep_millisecs_attr.attr,
 	&use_zero_pages_attr.attr,
+	&max_pages_shared_attr.attr,
 	&full_scans_attr.attr,
 	&pages_scanned_attr.attr,
 	&pages_shared_attr.attr,

@@ -4,6 +4,7 @@
  */
 #include <linux/delay.h>
 #include <linux/freezer.h>
+#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
@@ -12,6 +13,7 @@
 #include <linux/slab.h>
 
 #include "merge.h"
+#include "prune.h"
 #include "region.h"
 #include "share.h"
 #include "unmerge.h"
@@ -41,10 +43,19 @@ static bool our_zero(struct pshare_region *region, unsigned long addr)
 	return region && pshare_ledger_get(&region->ledger, addr) == PSHARE_ZERO;
 }
 
-/* Is there a signal that this should stop for? */
+/* Is there a reason to stop half way? */
 static bool interrupted(const struct pshare_unmerging *how)
 {
+	if (how->singles)
+		return kthread_should_stop();
 	return !how->insist && signal_pending(current);
+}
+
+static enum pshare_spare spare(const struct pshare_unmerging *how)
+{
+	if (how->singles)
+		return PSHARE_SPARE_EXCHANGE;
+	return how->insist ? PSHARE_SPARE_NOTHING : PSHARE_SPARE_RESERVE;
 }
 
 /* A page of a region that is not shared (any more), whatever the ledger says. */
@@ -83,14 +94,15 @@ static void correct_item(struct pshare_region *region, const struct pshare_item 
 static int unmerge_page(struct mm_struct *mm, struct pshare_region *region,
 			unsigned long addr, struct pshare_unmerging *how)
 {
-	int err = pshare_merge_unshare(mm, addr, PSHARE_LOCK_PATIENT, how->insist);
+	int err = pshare_merge_unshare(mm, addr, PSHARE_LOCK_PATIENT, spare(how));
 
 	if (err < 0)
 		return err;
 	how->pages += !err;
 	/* Its twins are as they were: it could be merged again at once. */
 	if (region && !err)
-		pshare_ledger_set(&region->ledger, addr, 1, PSHARE_DUPLICATE);
+		pshare_ledger_set(&region->ledger, addr, 1,
+				  how->singles ? PSHARE_UNIQUE : PSHARE_DUPLICATE);
 	else if (region && err == 1)
 		correct_class(region, addr, PSHARE_VOLATILE);
 	return 0;
@@ -110,6 +122,8 @@ static int unmerge_item(struct mm_struct *mm, struct pshare_region *region,
 	bool zero = item->found == PSHARE_FOUND_ZERO;
 	int err, first_err = 0;
 
+	if (how->singles && item->found != PSHARE_FOUND_LAST)
+		return 0;
 	if (!zero && item->found != PSHARE_FOUND_SHARED && item->found != PSHARE_FOUND_LAST) {
 		if (region)
 			correct_item(region, item);
@@ -173,13 +187,16 @@ static int unmerge_range(struct mm_struct *mm, struct pshare_region *region,
 			mutex_unlock(&pshare_scan_mutex);
 		mmput_async(mm);
 
+		/* Each took a page: free those that they had, before it is too many. */
+		if (how->singles && how->pages / PSHARE_STEP != pages / PSHARE_STEP)
+			pshare_prune_settle();
 		first_err = first_err ?: err;
 		if (err == -EBUSY || (err && (!how->insist || how->pages == pages)))
 			break;
 		cond_resched();
-		if (how->insist)
+		if (how->insist || how->singles)
 			try_to_freeze();
-		else if (signal_pending(current))
+		if (interrupted(how))
 			return -EINTR;
 	}
 	return first_err;
@@ -313,6 +330,28 @@ static int unmerge_regions(struct pshare_unmerging *how)
 }
 
 /**
+ * pshare_unmerge_singles() - give back the shared pages that nobody else maps
+ * @how: how, with @singles set, and how far it went
+ *
+ * Those of registered regions.  A region whose process or memory cgroup has no memory
+ * left, or that is locked for long, is passed over.
+ *
+ * Context: the scanner's thread, sleeps; takes and drops the prune and the scan mutex.
+ */
+void pshare_unmerge_singles(struct pshare_unmerging *how)
+{
+	struct pshare_region *region;
+	u32 id = 0;
+
+	while (!interrupted(how) && (region = pshare_region_get_next(id))) {
+		id = region->id + 1;
+		pshare_unmerge_region(region, how);
+		pshare_region_put(region);
+	}
+	pshare_prune_settle();
+}
+
+/**
  * pshare_unmerge_all() - unmerge every region, then what is left elsewhere
  * @how: how, and how far it went
  *
@@ -334,10 +373,10 @@ int pshare_unmerge_all(struct pshare_unmerging *how)
 	do {
 		pages = how->pages;
 		err = unmerge_regions(how);
-		pshare_share_settle();
+		pshare_prune_settle();
 		if (READ_ONCE(pshare_stats.pages_shared) && (!err || how->insist)) {
 			err = unmerge_orphans(how) ?: err;
-			pshare_share_settle();
+			pshare_prune_settle();
 		}
 		if (!READ_ONCE(pshare_stats.pages_shared) || (err && !how->insist))
 			return err;

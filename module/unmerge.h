@@ -11,15 +11,19 @@ struct pshare_region;
  * @zeros:	give zero pages their own memory, too
  * @insist:	there is no way back: no signal stops it, an error with one page
  *		does not keep it from the next, and memory is reclaimed if need be
+ * @singles:	only shared pages that nobody else maps, called by the scanner's thread:
+ *		memory is short, and these save none but cannot be swapped
  * @pages:	incremented for each page that got its own copy
  */
 struct pshare_unmerging {
 	bool zeros;
 	bool insist;
+	bool singles;
 	unsigned long pages;
 };
 
 int pshare_unmerge_region(struct pshare_region *region, struct pshare_unmerging *how);
+void pshare_unmerge_singles(struct pshare_unmerging *how);
 int pshare_unmerge_all(struct pshare_unmerging *how);
 
 #endif /* _PSHARE_UNMERGE_H */

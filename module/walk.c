@@ -72,7 +72,8 @@ static enum pshare_found classify_page(struct page *page)
 {
 	struct folio *folio = page_folio(page);
 
-	if (!folio_test_anon(folio))
+	/* Who reads poisoned memory in the kernel brings the host down. */
+	if (!folio_test_anon(folio) || PageHWPoison(page))
 		return PSHARE_FOUND_UNFIT;
 	if (folio_test_ksm(folio)) {
 		/* Mainline's have a stable node behind the flag, ours have none. */
@@ -80,9 +81,7 @@ static enum pshare_found classify_page(struct page *page)
 			return PSHARE_FOUND_UNFIT;
 		return compat_mapcount(page) == 1 ? PSHARE_FOUND_LAST : PSHARE_FOUND_SHARED;
 	}
-	if (is_zone_device_page(page) || PageHWPoison(page))
-		return PSHARE_FOUND_UNFIT;
-	return PSHARE_FOUND_ANON;
+	return is_zone_device_page(page) ? PSHARE_FOUND_UNFIT : PSHARE_FOUND_ANON;
 }
 
 static enum pshare_found classify_pte(pte_t pte, struct page **page)
@@ -90,7 +89,8 @@ static enum pshare_found classify_pte(pte_t pte, struct page **page)
 	if (pte_none(pte))
 		return PSHARE_FOUND_NONE;
 	if (!pte_present(pte))
-		return compat_pte_swapped(pte) ? PSHARE_FOUND_SWAPPED : PSHARE_FOUND_BUSY;
+		return compat_pte_swapped(pte) ? PSHARE_FOUND_SWAPPED :
+		       compat_pte_poisoned(pte) ? PSHARE_FOUND_UNFIT : PSHARE_FOUND_BUSY;
 	if (pte_special(pte))
 		return pte_pfn(pte) == page_to_pfn(ZERO_PAGE(0)) ? PSHARE_FOUND_ZERO :
 								   PSHARE_FOUND_UNFIT;

@@ -26,6 +26,7 @@ static const struct knob knobs[] = {
 	{ "pages_to_scan", 1, 0xffffffff },
 	{ "sleep_millisecs", 0, 0xffffffff },
 	{ "use_zero_pages", 0, 1 },
+	{ "max_pages_shared", 0, 0xffffffff },
 };
 
 static const char * const counters[] = {

@@ -391,7 +391,8 @@ static void one_round(struct __test_metadata *_metadata, struct child child[2], 
 static void meddle(void)
 {
 	static const char * const names[] = { "run", "pages_to_scan", "sleep_millisecs",
-					      "use_zero_pages", "pages_sharing", "metadata_bytes" };
+					      "use_zero_pages", "max_pages_shared", "pages_sharing",
+					      "metadata_bytes" };
 	struct pshare_read read;
 	char text[4096];
 	unsigned int i;

@@ -22,6 +22,7 @@ const struct knob knobs[] = {
 	{ "pages_to_scan", "1 to 4294967295", "pages visited before each sleep" },
 	{ "sleep_millisecs", "0 to 4294967295", "length of that sleep" },
 	{ "use_zero_pages", "0 or 1", "zero-filled pages become the zero page" },
+	{ "max_pages_shared", "0 to 4294967295", "most shared pages there may be; 0: no limit" },
 	{ "full_scans", NULL, "passes done" },
 	{ "pages_shared", NULL, "shared pages that exist" },
 	{ "pages_sharing", NULL, "pages saved by them" },

@@ -155,7 +155,8 @@ const struct cmd commands[] = {
 "run               0 stop, 1 scan in the background, 2 stop and unmerge all\n"
 "pages_to_scan     pages to visit before each sleep, 1 to 4294967295\n"
 "sleep_millisecs   length of that sleep, 0 to 4294967295\n"
-"use_zero_pages    1: zero-filled pages become the zero page; 0: they do not\n",
+"use_zero_pages    1: zero-filled pages become the zero page; 0: they do not\n"
+"max_pages_shared  make no shared page while there are so many; 0: no limit\n",
 		.opts = set_opts,
 		.run = cmd_set,
 	},

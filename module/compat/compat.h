@@ -35,6 +35,13 @@
 #define PSHARE_VM_SHADOW_STACK	VM_NONE
 #endif
 
+/* 6.12: splitting a huge page puts the zero page where it was zero. */
+#ifdef PSHARE_HAVE_SPLIT_ZEROPAGE
+#define COMPAT_SPLIT_MAKES_ZEROS	true
+#else
+#define COMPAT_SPLIT_MAKES_ZEROS	false
+#endif
+
 /* Announce that the entries of [start, end) are about to be replaced. */
 static inline void compat_range_init(struct mmu_notifier_range *range,
 				     struct vm_area_struct *vma,
@@ -100,6 +107,16 @@ static inline bool compat_pte_swapped(pte_t pte)
 	return softleaf_is_swap(softleaf_from_pte(pte));
 #else
 	return !non_swap_entry(pte_to_swp_entry(pte));
+#endif
+}
+
+/* Does it stand for a page whose memory has failed? */
+static inline bool compat_pte_poisoned(pte_t pte)
+{
+#ifdef PSHARE_HAVE_SOFTLEAF
+	return softleaf_is_hwpoison(softleaf_from_pte(pte));
+#else
+	return is_hwpoison_entry(pte_to_swp_entry(pte));
 #endif
 }
 

@@ -6,8 +6,10 @@
 
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
+#include <linux/lockdep.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/mmdebug.h>
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
 #include <linux/pgtable.h>
@@ -67,7 +69,36 @@ KSYM(int, __mem_cgroup_charge,
      (struct folio *folio, struct mm_struct *mm, gfp_t gfp), (folio, mm, gfp))
 #endif
 
+#ifdef CONFIG_DEBUG_VM
+/* 6.1: what the headers' assertions print is not exported. */
+KSYM_VOID(dump_mm, (const struct mm_struct *mm), (mm))
+#endif
+
 #ifdef CONFIG_MMU_NOTIFIER
+#ifdef CONFIG_LOCKDEP
+/*
+ * 6.1: the headers' inline functions name this map, and the kernel does not export
+ * its own.  One of ours stands in its place, of the same class: name and key are
+ * taken over, so that lockdep sees one order of locks here and in the kernel.
+ */
+struct lockdep_map __mmu_notifier_invalidate_range_start_map;
+
+static int find_lockdep_map(void)
+{
+	struct lockdep_map *own = &__mmu_notifier_invalidate_range_start_map;
+	struct lockdep_map *map = (struct lockdep_map *)
+		kallsyms_lookup_name("__mmu_notifier_invalidate_range_start_map");
+
+	if (!map || map == own) {
+		pr_err("this kernel has no __mmu_notifier_invalidate_range_start_map\n");
+		return -ENOENT;
+	}
+	own->name = map->name;
+	own->key = (struct lock_class_key *)map;
+	return 0;
+}
+#define PSHARE_NEEDS_LOCKDEP_MAP
+#endif
 KSYM(int, __mmu_notifier_invalidate_range_start, (struct mmu_notifier_range *range), (range))
 #ifdef PSHARE_HAVE_INVALIDATE_RANGE
 KSYM_VOID(__mmu_notifier_invalidate_range,
@@ -153,6 +184,9 @@ static const struct ksym ksyms[] = {
 	KSYM_ENTRY(lru_add_drain_all),
 #ifdef CONFIG_MEMCG
 	KSYM_ENTRY(__mem_cgroup_charge),
+#endif
+#ifdef CONFIG_DEBUG_VM
+	KSYM_ENTRY(dump_mm),
 #endif
 #ifdef CONFIG_MMU_NOTIFIER
 	KSYM_ENTRY(__mmu_notifier_invalidate_range_start),
@@ -257,7 +291,11 @@ int pshare_ksyms_init(void)
 		}
 		__static_call_update(ksyms[i].key, ksyms[i].tramp, addr);
 	}
+#ifdef PSHARE_NEEDS_LOCKDEP_MAP
+	return find_lockdep_map();
+#else
 	return 0;
+#endif
 }
 
 /**

@@ -25,3 +25,7 @@ ccflags-y += $(call pshare-has,SPLIT_ORDER,huge_mm.h,int split_huge_page_to_list
 ccflags-y += $(call pshare-has,SOFTLEAF,leafops.h,softleaf_is_swap)
 # after 6.12: vma_alloc_folio() lost its hugepage
 ccflags-y += $(call pshare-has,ALLOC_HUGEPAGE,gfp.h,bool hugepage|vma.*addr.*hugepage)
+# 6.12: splitting a huge page puts the zero page where it was zero
+ccflags-y += $(call pshare-has,SPLIT_ZEROPAGE,rmap.h,RMP_USE_SHARED_ZEROPAGE)
+# 6.7: shrinkers are allocated
+ccflags-y += $(call pshare-has,SHRINKER_ALLOC,shrinker.h,struct shrinker \*shrinker_alloc)

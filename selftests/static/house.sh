@@ -22,8 +22,10 @@ rank_of() {
 	trace) echo 25 ;;
 	hugepage | aslr) echo 30 ;;
 	share) echo 33 ;;
+	prune) echo 35 ;;
 	unmerge) echo 36 ;;
 	scan) echo 40 ;;
+	shrink) echo 45 ;;
 	control | sysfs | debugfs) echo 50 ;;
 	main) echo 60 ;;
 	*) echo unknown ;;

@@ -163,7 +163,8 @@ static int open_device(int flags)
 static bool writable(const char *knob)
 {
 	return !strcmp(knob, "run") || !strcmp(knob, "pages_to_scan") ||
-	       !strcmp(knob, "sleep_millisecs") || !strcmp(knob, "use_zero_pages");
+	       !strcmp(knob, "sleep_millisecs") || !strcmp(knob, "use_zero_pages") ||
+	       !strcmp(knob, "max_pages_shared");
 }
 
 static int double_open(const char *path, int flags)

@@ -76,6 +76,7 @@ fresh()
 		pages_to_scan 100
 		sleep_millisecs 20
 		use_zero_pages 1
+		max_pages_shared 1048576
 		full_scans 12
 		pages_shared 17000
 		pages_sharing 22100
