@@ -179,7 +179,7 @@ int ps_begin(void)
 	if (dev < 0)
 		lib_die("cannot open the device: %s", strerror(-dev));
 	if (ps_set("run", 0) || ps_set("pages_to_scan", 100) || ps_set("sleep_millisecs", 20) ||
-	    ps_set("use_zero_pages", 1))
+	    ps_set("use_zero_pages", 1) || ps_set("max_pages_shared", 0))
 		lib_die("cannot set the knobs to their defaults");
 	if (!lib_wait(no_regions, &dev, 5000))
 		lib_die("a region of the test before is still there");
