@@ -135,6 +135,33 @@ TEST_F(thp, zero_pages_in_huge_pages)
 	EXPECT_EQ(0, child_wrong(&self->a, 400, PAGES - 400, PAIR_SEED + 400, 1));
 }
 
+/*
+ * Since 6.12 splitting a huge page maps the zero page where it was zero, asked for or
+ * not.  Whoever made them, what pagemap shows is what we say, and it can be undone.
+ */
+TEST_F(thp, zero_pages_of_a_split)
+{
+	size_t zeros;
+
+	child_fill(&self->a, 0, PAGES, PAIR_SEED, 1);
+	child_fill(&self->a, 100, 300, 0, 0);
+	/* One page has a twin: that splits the huge page. */
+	child_fill(&self->a, 7, 1, PAIR_SEED + 50, 0);
+	ASSERT_EQ(0, ps_set("use_zero_pages", 0));
+	ASSERT_EQ(0, add(self->dev, &self->a, NULL));
+	ASSERT_EQ(0, ps_scan(self->dev, PASSES));
+	ASSERT_EQ(HUGE_KB, huge_kb(&self->a));
+	zeros = zero_frames(self->a.pid, self->a.mem, PAGES);
+	EXPECT_EQ(zeros, ps_get("ksm_zero_pages"));
+	lib_note("zero pages of the kernel's: %zu", zeros);
+	ASSERT_EQ(0, ps_set("run", 2));
+	EXPECT_EQ(PAGES, different_frames(self->a.pid, self->a.mem, PAGES));
+	EXPECT_EQ(0, zero_frames(self->a.pid, self->a.mem, PAGES));
+	EXPECT_EQ(0, ps_get("ksm_zero_pages"));
+	EXPECT_EQ(0, child_wrong(&self->a, 100, 300, 0, 0));
+	EXPECT_EQ(0, child_wrong(&self->a, 400, PAGES - 400, PAIR_SEED + 400, 1));
+}
+
 static long do_read_all(struct child *self, const long *arg)
 {
 	long sum = 0;
