@@ -35,6 +35,7 @@ help:
 	@echo '  selftests        programs in a booted kernel; TESTS="share thp" chooses some'
 	@echo '  guests           two real guests under KVM, beside mainline ksmd, on the first of KERNELS'
 	@echo '  demo             the guests, to watch; writes build/demo.json'
+	@echo '  stress           stress-ng, MINUTES=30 on each of KERNELS; writes build/stress.json'
 
 modules:
 	@[ -n "$(KDIR)" ] || { echo 'No kernel headers: install linux-headers-amd64, or set KDIR' >&2; exit 1; }
@@ -64,6 +65,10 @@ tool-check:
 demo:
 	@selftests/qemu/demo.sh $(firstword $(KERNELS))
 
+# Not a part of check: it takes as long as it is told to.
+stress:
+	@selftests/stress/stress.sh
+
 # kbuild's own clean needs headers; what it would remove is known.
 clean:
 	rm -rf --one-file-system build pshare.ko pshare.o pshare.mod pshare.mod.c pshare.mod.o modules.order Module.symvers
@@ -71,4 +76,4 @@ clean:
 	find module \( -name '*.o' -o -name '.*.cmd' -o -name '.*.d' \) -delete
 
 .PHONY: all help modules modules_install tool install check unit static tool-check \
-	harness selftests guests demo clean
+	harness selftests guests demo stress clean

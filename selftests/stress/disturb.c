@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What an administrator does at the wrong moment, while everything runs. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib.h"
+#include "stress.h"
+
+static unsigned long done, strange;
+
+/* These answers are in the dictionary of uapi/pshare.h for what is asked here. */
+static void judge(int err, const char *what)
+{
+	static const int known[] = { 0, -ENOENT, -ENOMEM, -EBUSY, -ESRCH, -EEXIST };
+
+	done++;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (err == known[i])
+			return;
+	if (strange++ < 8)
+		lib_note("%s: %s", what, strerror(-err));
+}
+
+static void set(const char *knob, long long value)
+{
+	judge(ps_set(knob, value), knob);
+}
+
+/* Some region; false if there is none. */
+static bool choose(int dev, unsigned int *random, struct pshare_read *read)
+{
+	struct pshare_read newest;
+	uint64_t id = 0, step = 1 + rand_r(random) % 64;
+
+	if (ps_next(dev, 0, read))
+		return false;
+	/* Numbers are never used again, so the living ones are far between. */
+	while (step-- && !ps_next(dev, id, &newest)) {
+		*read = newest;
+		id = newest.id + 1;
+	}
+	return true;
+}
+
+static void unmerge(int dev, unsigned int *random)
+{
+	struct pshare_read read;
+
+	if (choose(dev, random, &read))
+		judge(ps_unmerge(dev, read.id, NULL), "unmerge");
+}
+
+/* The follower finds it again within seconds, and registers it anew. */
+static void remove_one(int dev, unsigned int *random)
+{
+	struct pshare_read read;
+
+	if (choose(dev, random, &read))
+		judge(ps_remove(dev, read.id), "remove");
+}
+
+/* A witness changes its group, or has but a part of its memory registered. */
+static void move_witness(int dev, unsigned int *random)
+{
+	unsigned int nr = rand_r(random) % WITNESSES;
+	struct pshare_read read;
+	uint64_t id = 0;
+	size_t length;
+	char *memory = witness_memory(nr, &length);
+
+	while (!ps_next(dev, id, &read)) {
+		id = read.id + 1;
+		if (read.pid == witness_pid(nr))
+			judge(ps_remove(dev, read.id), "remove of a witness");
+	}
+	if (rand_r(random) % 2) {
+		judge(ps_add(dev, witness_pid(nr), memory + length / 4, length / 2, "stress", NULL),
+		      "add of a part");
+		judge(ps_add(dev, witness_pid(nr), memory, length / 4, "stress", NULL),
+		      "add of another part");
+	} else {
+		judge(ps_add(dev, witness_pid(nr), NULL, 0, rand_r(random) % 4 ? "stress" : "other",
+			     NULL), "add of a witness");
+	}
+}
+
+static void read_tables(void)
+{
+	static const char * const tables[] = { "regions", "groups", "scan" };
+	static char text[1 << 20];
+	char path[64];
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/pshare/%s", tables[i]);
+		judge(file_try_read(path, text, sizeof(text)), path);
+	}
+}
+
+static void pace(unsigned int *random)
+{
+	static const int pages[] = { 100000, 100000, 1000, 1 };
+	static const int sleeps[] = { 0, 0, 1, 20 };
+
+	set("pages_to_scan", pages[rand_r(random) % 4]);
+	set("sleep_millisecs", sleeps[rand_r(random) % 4]);
+	lib_sleep_ms(1000);
+	set("pages_to_scan", 100000);
+	set("sleep_millisecs", 0);
+}
+
+/* The knob is not in every version of the module. */
+static void cap(unsigned int *random)
+{
+	static const char * const caps[] = { "100\n", "1000\n", "0\n" };
+	char before[32];
+
+	if (file_try_read(PSHARE_SYSFS "max_pages_shared", before, sizeof(before)))
+		return;
+	judge(ps_set_text("max_pages_shared", caps[rand_r(random) % 3]), "max_pages_shared");
+	lib_sleep_ms(2000);
+	judge(ps_set_text("max_pages_shared", before), "max_pages_shared");
+}
+
+static void memory_limit(unsigned int *random)
+{
+	static const char * const limits[] = { "max", "900M", "600M", "400M" };
+
+	/* Pages in use beyond the new limit are swapped out, or somebody is killed. */
+	cg_write(CGROUP, "memory.max", limits[rand_r(random) % 4]);
+	done++;
+}
+
+static void whole_machine(unsigned int *random)
+{
+	done++;
+	switch (rand_r(random) % 4) {
+	case 0:
+		file_write("/proc/sys/vm/compact_memory", "1");
+		break;
+	case 1:
+		file_write("/proc/sys/vm/drop_caches", "3");
+		break;
+	default:
+		/* ksmd takes what stress-ng has offered to it. */
+		ksm_set("run", rand_r(random) % 3);
+	}
+}
+
+void disturb(unsigned int *random)
+{
+	int dev = module_get();
+
+	switch (rand_r(random) % 16) {
+	case 0:
+		set("use_zero_pages", rand_r(random) % 2);
+		break;
+	case 1:
+		set("run", 2);
+		set("run", 1);
+		break;
+	case 2:
+		set("run", 0);
+		lib_sleep_ms(500);
+		set("run", 1);
+		break;
+	case 3:
+		judge(ps_scan(dev, 1), "scan");
+		break;
+	case 4:
+		pace(random);
+		break;
+	case 5:
+		cap(random);
+		break;
+	case 6:
+	case 7:
+		read_tables();
+		break;
+	case 8:
+	case 9:
+		unmerge(dev, random);
+		break;
+	case 10:
+	case 11:
+		remove_one(dev, random);
+		break;
+	case 12:
+		move_witness(dev, random);
+		break;
+	case 13:
+		whole_machine(random);
+		break;
+	default:
+		memory_limit(random);
+	}
+	module_put();
+}
+
+unsigned long disturb_done(void)
+{
+	return done;
+}
+
+unsigned long disturb_strange(void)
+{
+	return strange;
+}
