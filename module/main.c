@@ -8,6 +8,7 @@
 #include "compat/ksyms.h"
 #include "control.h"
 #include "debugfs.h"
+#include "hotplug.h"
 #include "index.h"
 #include "ledger.h"
 #include "region.h"
@@ -39,6 +40,9 @@ static int __init pshare_init(void)
 	err = pshare_shrink_init();
 	if (err)
 		goto err_shrink;
+	err = pshare_hotplug_init();
+	if (err)
+		goto err_hotplug;
 	pshare_debugfs_init();
 	err = pshare_sysfs_init();
 	if (err)
@@ -52,6 +56,8 @@ err_control:
 	pshare_sysfs_exit();
 err_sysfs:
 	pshare_debugfs_exit();
+	pshare_hotplug_exit();
+err_hotplug:
 	pshare_shrink_exit();
 err_shrink:
 	pshare_scan_exit();
@@ -68,6 +74,7 @@ static void __exit pshare_exit(void)
 	pshare_control_exit();
 	pshare_sysfs_exit();
 	pshare_debugfs_exit();
+	pshare_hotplug_exit();
 	pshare_shrink_exit();
 	pshare_scan_exit();
 	pshare_region_exit();

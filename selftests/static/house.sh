@@ -25,7 +25,7 @@ rank_of() {
 	prune) echo 35 ;;
 	unmerge) echo 36 ;;
 	scan) echo 40 ;;
-	shrink) echo 45 ;;
+	shrink | hotplug) echo 45 ;;
 	control | sysfs | debugfs) echo 50 ;;
 	main) echo 60 ;;
 	*) echo unknown ;;
