@@ -8,6 +8,7 @@
  */
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -17,6 +18,16 @@
 
 #define CHILDREN	3
 #define RESPAWNS	40
+
+/* To repeat a run exactly the addresses must be the same, too. */
+static void __attribute__((constructor)) stay_in_place(int argc, char **argv)
+{
+	int old = personality(0xffffffff);
+
+	if (old == -1 || old & ADDR_NO_RANDOMIZE || personality(old | ADDR_NO_RANDOMIZE) == -1)
+		return;
+	execv("/proc/self/exe", argv);
+}
 
 /**
  * struct alone - one caller, of whom all is known
