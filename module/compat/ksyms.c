@@ -75,30 +75,6 @@ KSYM_VOID(dump_mm, (const struct mm_struct *mm), (mm))
 #endif
 
 #ifdef CONFIG_MMU_NOTIFIER
-#ifdef CONFIG_LOCKDEP
-/*
- * 6.1: the headers' inline functions name this map, and the kernel does not export
- * its own.  One of ours stands in its place, of the same class: name and key are
- * taken over, so that lockdep sees one order of locks here and in the kernel.
- */
-struct lockdep_map __mmu_notifier_invalidate_range_start_map;
-
-static int find_lockdep_map(void)
-{
-	struct lockdep_map *own = &__mmu_notifier_invalidate_range_start_map;
-	struct lockdep_map *map = (struct lockdep_map *)
-		kallsyms_lookup_name("__mmu_notifier_invalidate_range_start_map");
-
-	if (!map || map == own) {
-		pr_err("this kernel has no __mmu_notifier_invalidate_range_start_map\n");
-		return -ENOENT;
-	}
-	own->name = map->name;
-	own->key = (struct lock_class_key *)map;
-	return 0;
-}
-#define PSHARE_NEEDS_LOCKDEP_MAP
-#endif
 KSYM(int, __mmu_notifier_invalidate_range_start, (struct mmu_notifier_range *range), (range))
 #ifdef PSHARE_HAVE_INVALIDATE_RANGE
 KSYM_VOID(__mmu_notifier_invalidate_range,
@@ -269,6 +245,35 @@ static int find_kallsyms(void)
 	return 0;
 }
 
+#if defined(CONFIG_LOCKDEP) && defined(CONFIG_MMU_NOTIFIER)
+/*
+ * 6.1: the headers' inline functions name this map, and the kernel does not export
+ * its own.  One of ours stands in its place, with the same name and key: lockdep
+ * takes both for one, and sees one order of locks here and in the kernel.
+ */
+struct lockdep_map __mmu_notifier_invalidate_range_start_map;
+
+static int find_lockdep_map(void)
+{
+	struct lockdep_map *own = &__mmu_notifier_invalidate_range_start_map;
+	struct lockdep_map *map = (struct lockdep_map *)
+		kallsyms_lookup_name("__mmu_notifier_invalidate_range_start_map");
+
+	if (!map || map == own) {
+		pr_err("this kernel has no __mmu_notifier_invalidate_range_start_map\n");
+		return -ENOENT;
+	}
+	own->name = map->name;
+	own->key = (struct lock_class_key *)map;
+	return 0;
+}
+#else
+static int find_lockdep_map(void)
+{
+	return 0;
+}
+#endif
+
 /**
  * pshare_ksyms_init() - find the functions that the kernel does not export
  *
@@ -291,11 +296,7 @@ int pshare_ksyms_init(void)
 		}
 		__static_call_update(ksyms[i].key, ksyms[i].tramp, addr);
 	}
-#ifdef PSHARE_NEEDS_LOCKDEP_MAP
 	return find_lockdep_map();
-#else
-	return 0;
-#endif
 }
 
 /**
