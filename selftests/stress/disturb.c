@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What an administrator does at the wrong moment, while everything runs. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "lib.h"
 #include "stress.h"
+
+#define GREEDY		"greedy"	/* its control group */
+#define GREEDY_BYTES	(64UL << 20)
 
 static unsigned long done, strange;
 
@@ -132,6 +140,50 @@ static void memory_limit(unsigned int *random)
 	done++;
 }
 
+/*
+ * A process that takes more than its control group may have.  Its pages are all
+ * the same; shared, more of them fit.  Then it writes to each, and must have them
+ * back.  At one of the two it is killed, in the middle of whatever is going on.
+ */
+static void __attribute__((noreturn)) be_greedy(void)
+{
+	uint64_t unique = 1ULL << 40;
+	char *mem;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "greedy");
+	file_write("/proc/self/oom_score_adj", "0");
+	mem = mmap(NULL, GREEDY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (mem == MAP_FAILED || cg_enter(GREEDY, getpid()))
+		_exit(1);
+	for (size_t at = 0; at < GREEDY_BYTES; at += PAGE) {
+		page_fill(mem + at, 7);
+		if (!(at % (4UL << 20)))
+			lib_sleep_ms(500);
+	}
+	for (size_t at = 0; at < GREEDY_BYTES; at += PAGE)
+		page_fill(mem + at, unique++);
+	_exit(0);
+}
+
+static void greedy(void)
+{
+	static pid_t pid;
+
+	if (pid && waitpid(pid, NULL, WNOHANG) != pid)
+		return;
+	cg_create(GREEDY);
+	if (cg_write(GREEDY, "memory.max", "32M") || cg_write(GREEDY, "memory.swap.max", "8M"))
+		lib_die("cannot limit the memory of " GREEDY);
+	pid = fork();
+	if (!pid)
+		be_greedy();
+	if (pid < 0)
+		lib_die("cannot fork: %s", strerror(errno));
+	done++;
+	follow_root(pid);
+}
+
 static void whole_machine(unsigned int *random)
 {
 	done++;
@@ -192,8 +244,11 @@ void disturb(unsigned int *random)
 	case 13:
 		whole_machine(random);
 		break;
-	default:
+	case 14:
 		memory_limit(random);
+		break;
+	default:
+		greedy();
 	}
 	module_put();
 }

@@ -37,7 +37,10 @@ unsigned long witness_verified(void);
 unsigned long witness_lost(void);
 unsigned long witness_written(void);
 unsigned long witness_forks(void);
-/* Pages of theirs whose frame serves another page of theirs as well: pagemap. */
+/*
+ * Pages of theirs, not of zeros, whose frame serves another page of theirs as
+ * well: pagemap.  A few may be wrong: the witnesses go on meanwhile.
+ */
 size_t witness_sharing(void);
 /* Has them look at each page once more, looks at each from outside, ends them. */
 void witness_stop(void);
@@ -97,7 +100,10 @@ void rounds_begin(unsigned int round, unsigned int seconds);
 bool rounds_running(void);
 /* Ends the round now. */
 void rounds_end(void);
-/* Stressors that reported a failure of their own; that did nothing at all. */
+/*
+ * Stressors that reported a failure of their own, and rounds of which stress-ng
+ * says that they were unsuccessful; stressors that did nothing at all.
+ */
 unsigned int rounds_failed(void);
 unsigned int rounds_idle(void);
 unsigned int rounds_stressors(void);

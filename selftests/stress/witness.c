@@ -424,18 +424,29 @@ static int compare_frames(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* The kernel itself shares pages of zeros, small ones and huge ones. */
+static bool is_zero(unsigned int nr, size_t i)
+{
+	const struct page *page = &control->hand[nr][i % HANDS].now.page[i / HANDS];
+
+	return !page->seed && !page->patched;
+}
+
 size_t witness_sharing(void)
 {
 	static uint64_t frames[WITNESSES * PAGES];
 	const size_t count = WITNESSES * PAGES;
-	uint64_t zero = zero_frame();
 	size_t sharing = 0;
 
-	for (unsigned int nr = 0; nr < WITNESSES; nr++)
+	for (unsigned int nr = 0; nr < WITNESSES; nr++) {
 		frames_save(pids[nr], MEMORY, PAGES, frames + nr * PAGES);
+		for (size_t i = 0; i < PAGES; i++)
+			if (is_zero(nr, i))
+				frames[nr * PAGES + i] = 0;
+	}
 	qsort(frames, count, sizeof(*frames), compare_frames);
 	for (size_t i = 0; i < count; i++) {
-		if (!frames[i] || frames[i] == zero)
+		if (!frames[i])
 			continue;
 		if ((i && frames[i] == frames[i - 1]) ||
 		    (i + 1 < count && frames[i] == frames[i + 1]))
