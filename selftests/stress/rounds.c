@@ -143,7 +143,7 @@ static void take_output_line(const char *line)
 		name += 10;
 	snprintf(word, sizeof(word), "%.*s", (int)strcspn(name, ": "), name);
 	find(word)->failures++;
-	if (noted++ < 40)
+	if (noted++ < 20)
 		lib_note("%s", line);
 }
 
@@ -185,9 +185,10 @@ static void take_metrics(void)
 static void print_output(void)
 {
 	FILE *file = fopen(OUTPUT, "re");
+	unsigned int lines = 0;
 	char line[1024];
 
-	while (file && fgets(line, sizeof(line), file)) {
+	while (file && fgets(line, sizeof(line), file) && lines++ < 40) {
 		line[strcspn(line, "\n")] = '\0';
 		lib_note("%s", line);
 	}
