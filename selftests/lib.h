@@ -139,6 +139,15 @@ long meminfo_kb(const char *field);
 /* "VmFlags" of the mapping at @address has this two-letter flag. */
 bool vma_flag(pid_t pid, const void *address, const char *flag);
 
+/*
+ * Swap on a disk in compressed memory, of @bytes.  Pages that hold one word over and
+ * over take no room there.
+ */
+#define SWAP_DISK	"/dev/zram0"
+void swap_on(unsigned long bytes);
+/* 0 or -errno; also when there is none. */
+int swap_off(void);
+
 /* cgroup2 with the memory controller; NAME is a directory below the root. */
 void cg_create(const char *name);
 int cg_enter(const char *name, pid_t pid);

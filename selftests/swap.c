@@ -17,7 +17,6 @@
 #define MADV_PAGEOUT	21
 #endif
 
-#define SWAP_DISK	"/dev/zram0"
 #define SWAP_BYTES	(64UL << 20)
 
 FIXTURE(swap) {
@@ -26,38 +25,9 @@ FIXTURE(swap) {
 	int dev;
 };
 
-/* The header that mkswap(8) writes. */
-static void make_swap(void)
-{
-	struct {
-		char boot[1024];
-		uint32_t version, last_page, bad_pages;
-		char rest[PAGE - 1024 - 12 - 10];
-		char magic[10];
-	} __attribute__((packed)) header = {
-		.version = 1,
-		.last_page = SWAP_BYTES / PAGE - 1,
-		.magic = "SWAPSPACE2",
-	};
-	int fd;
-
-	if (!modprobe("zram", "") && access("/sys/block/zram0", F_OK))
-		lib_die("this kernel has no zram");
-	if (file_write("/sys/block/zram0/reset", "1") ||
-	    file_write("/sys/block/zram0/disksize", "67108864"))
-		lib_die("cannot set up zram");
-	fd = open(SWAP_DISK, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, &header, sizeof(header)) != sizeof(header) || fsync(fd))
-		lib_die("cannot write %s: %s", SWAP_DISK, strerror(errno));
-	close(fd);
-	if (swapon(SWAP_DISK, 0))
-		lib_die("cannot swap to %s: %s", SWAP_DISK, strerror(errno));
-}
-
 FIXTURE_SETUP(swap)
 {
-	swapoff(SWAP_DISK);
-	make_swap();
+	swap_on(SWAP_BYTES);
 	self->a = &self->pair.a;
 	self->b = &self->pair.b;
 	pair_start(&self->pair, PAGES, 0);
@@ -67,8 +37,7 @@ FIXTURE_SETUP(swap)
 FIXTURE_TEARDOWN(swap)
 {
 	pair_stop(&self->pair);
-	EXPECT_EQ(0, swapoff(SWAP_DISK));
-	file_write("/sys/block/zram0/reset", "1");
+	EXPECT_EQ(0, swap_off());
 }
 
 static size_t swapped(struct child *child, size_t first, size_t count)
