@@ -127,12 +127,29 @@ void rounds_begin(unsigned int round, unsigned int seconds)
 	deadline = lib_seconds() + seconds + PATIENCE;
 }
 
+/* "... dispatching hogs: 2 vm, 1 mmap": what fails altogether is in no metrics. */
+static void take_hogs(const char *list)
+{
+	unsigned int count;
+	char word[32];
+	int length;
+
+	while (sscanf(list, " %u %31[^ ,\n]%n", &count, word, &length) == 2) {
+		find(word);
+		list += length;
+		list += *list == ',';
+	}
+}
+
 /* "stress-ng: fail:  [pid] name: what", where name may begin with stress-ng-. */
 static void take_output_line(const char *line)
 {
-	const char *name = strstr(line, "] ");
+	static const char hogs[] = "dispatching hogs: ";
+	const char *name = strstr(line, "] "), *list = strstr(line, hogs);
 	char word[32];
 
+	if (list)
+		take_hogs(list + strlen(hogs));
 	/* A stressor that cannot work here is one that the list should not have. */
 	if (strstr(line, "skipping"))
 		lib_note("%s", line);
