@@ -94,6 +94,11 @@ guest.number=$number guest.mib=$mib guest.scratch=$scratch guest.kind=$kind" \
 		"$@" </dev/null >"/run/$name.err" 2>&1 &
 	echo $! >"/run/$name.pid"
 	guests="$guests $name"
+	# Not before it has become QEMU is it the process that may be registered.
+	while [ ! -s "/run/$name.monitor.log" ]; do
+		alive "$name" || fail "$name does not start: $(cat "/run/$name.err")"
+		usleep 200000
+	done
 }
 
 # The processes of the guests.

@@ -82,7 +82,10 @@ take_line() {
 	local name value
 	case $1 in
 	"@say "*) show "[$((SECONDS - begin)) s] ${1#@say }" ;;
-	"@progress "*) show_progress "${1#@progress }" ;;
+	"@progress "*)
+		echo "[$((SECONDS - begin)) s] ${1#@progress }" >>"$work/progress"
+		show_progress "${1#@progress }"
+		;;
 	"@fig "*)
 		read -r _ name value <<<"$1"
 		fig[$name]=$value
