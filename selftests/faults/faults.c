@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every allocation of the module fails, at each place in its turn: the first one that
+ * is made there, and then all of them, while a workload goes through everything that
+ * the module does.  No byte may be wrong, no call may end otherwise than with ENOMEM
+ * (EFAULT where the memory of the caller was to be copied), and when nothing fails any
+ * more all that can be shared must be, and the module must go without a trace.
+ *
+ * The places come from the module's own object: sites.pl writes /faults.sites.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "faults.h"
+
+#define PATIENCE	400	/* seconds that a run may take */
+
+static unsigned int results;
+
+static void result(bool good, const char *what, const char *why)
+{
+	static double begin;
+	double now = lib_seconds();
+
+	lib_note("%.1f s", begin ? now - begin : 0);
+	begin = now;
+	printf("%s %u %s%s%s\n", good ? "ok" : "not ok", ++results, what, *why ? ": " : "", why);
+	fflush(stdout);
+}
+
+/* What a run, which is a process of its own, has to say. */
+struct report {
+	struct failures failed;
+	char said[256];
+	char wrong[256];
+	unsigned int steps;
+	bool done;
+};
+
+static struct report *report;
+
+static void run_site(const struct site *site, bool once)
+{
+	struct work work;
+	struct failures at_end;
+
+	if (sites_load())
+		lib_die("the module does not load");
+	work_start(&work);
+	inject_task(getpid());
+	inject_task(sites_thread());
+	inject_arm(sites_address(site), once);
+	work_do(&work);
+	report->failed = inject_disarm();
+	if (strcmp(site->callee, "_copy_to_user") == 0 && !report->failed.page) {
+		inject_arm(sites_address(site), once);
+		work_drop_answers(&work);
+		report->failed = inject_disarm();
+	}
+	work_check(&work);
+	/* Some places are reached on the way out only. */
+	if (once || !(report->failed.slab + report->failed.page))
+		inject_arm(sites_address(site), once);
+	work_unload(&work);
+	at_end = inject_disarm();
+	if (!(report->failed.slab + report->failed.page))
+		report->failed = at_end;
+	work_end(&work);
+	memcpy(report->said, work.said, sizeof(work.said));
+	memcpy(report->wrong, work.wrong, sizeof(work.wrong));
+	report->done = true;
+}
+
+/* Nothing fails, and each allocation is looked at. */
+static void run_observed(const struct site *site, bool once)
+{
+	unsigned int unknown, count = 0, strange = 0;
+	struct work work;
+
+	observe_begin();
+	if (sites_load())
+		lib_die("the module does not load");
+	count += observe_end(&unknown);
+	strange += unknown;
+	work_start(&work);
+	observe_begin();
+	observe_task(sites_thread());
+	work_do(&work);
+	work_check(&work);
+	count += observe_end(&unknown);
+	strange += unknown;
+	observe_begin();
+	work_unload(&work);
+	count += observe_end(&unknown);
+	strange += unknown;
+	work_end(&work);
+	lib_note("%u allocations were observed", count);
+	for (unsigned int i = 0; i < nr_sites; i++)
+		if (sites[i].seen && sites[i].never)
+			work_wrong(&work, "%s allocates, in %s.", sites[i].where, sites[i].callee);
+	if (strange || !count)
+		work_wrong(&work, "%u allocations are of unknown places.", strange);
+	work_note(&work, "observed", 0);
+	memcpy(report->said, work.said, sizeof(work.said));
+	memcpy(report->wrong, work.wrong, sizeof(work.wrong));
+	report->done = true;
+}
+
+/* A run in a process of its own: what goes wrong there does not end the others. */
+static void in_process(void (*run)(const struct site *site, bool once), const struct site *site,
+		       bool once)
+{
+	int status;
+	pid_t pid;
+
+	memset(report, 0, sizeof(*report));
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		alarm(PATIENCE);
+		run(site, once);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	if (!report->done && !*report->wrong)
+		strcpy(report->wrong, "the run broke off.");
+	if (report->done)
+		return;
+	inject_disarm();
+	if (module_loaded() && module_unload())
+		lib_die("the module stays loaded");
+}
+
+static const struct sweep *sweep;
+
+static void run_sweep(const struct site *site, bool once)
+{
+	static struct work work;
+
+	report->steps = sweep->run(&work);
+	memcpy(report->said, work.said, sizeof(work.said));
+	memcpy(report->wrong, work.wrong, sizeof(work.wrong));
+	report->done = true;
+}
+
+static void try_sweep(void)
+{
+	char what[512];
+
+	in_process(run_sweep, NULL, false);
+	snprintf(what, sizeof(what), "%s: each of %u allocations fails; %s", sweep->name,
+		 report->steps, *report->said ? report->said : "went on");
+	if (report->done && report->steps < 2 && !*report->wrong)
+		strcpy(report->wrong, "nothing failed.");
+	result(!*report->wrong, what, report->wrong);
+}
+
+static void try_site(struct site *site)
+{
+	char what[600], why[600] = "";
+	unsigned int failed;
+	bool good;
+
+	/* What is reached at load is not reached again. */
+	if (!site->at_load) {
+		in_process(run_site, site, true);
+		site->once = report->failed;
+		snprintf(site->said, sizeof(site->said), "%s", report->said);
+		snprintf(why, sizeof(why), "%s", report->wrong);
+	}
+	if (!*why && !site->at_load) {
+		in_process(run_site, site, false);
+		site->always = report->failed;
+		if (*report->said)
+			snprintf(site->said, sizeof(site->said), "%s", report->said);
+		snprintf(why, sizeof(why), "%s", report->wrong);
+	}
+	failed = site->once.slab + site->once.page;
+	good = !*why && failed + site->at_load;
+	if (!*why && !(failed + site->at_load))
+		strcpy(why, "did not fail");
+	snprintf(what, sizeof(what),
+		 "%s calls %s: failed %u+%u times, then %u+%u, at load %u; %s",
+		 site->where, site->callee, site->once.slab, site->once.page,
+		 site->always.slab, site->always.page, site->at_load,
+		 *site->said ? site->said : "went on");
+	result(good, what, why);
+	printf("# site: {\"site\": \"%s\", \"source\": \"%s\", \"callee\": \"%s\", \"armed\": true, "
+	       "\"observed\": %s, \"failed_at_load\": %u, \"failed_first\": %u, "
+	       "\"failed_all\": %u, \"outcome\": \"%s\", \"ok\": %s}\n",
+	       site->where, site->source, site->callee, site->seen ? "true" : "false",
+	       site->at_load, failed, site->always.slab + site->always.page,
+	       *site->said ? site->said : "went on", good ? "true" : "false");
+	fflush(stdout);
+}
+
+static void *shared_memory(size_t size)
+{
+	void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (mem == MAP_FAILED)
+		lib_die("no memory");
+	return mem;
+}
+
+int main(int argc, char **argv)
+{
+	const char *only = getenv("PSHARE_FAULTS_ONLY");
+	struct site *table;
+
+	printf("TAP version 13\n");
+	if (!inject_available()) {
+		printf("1..1\nok 1 each allocation fails # SKIP the kernel cannot let it\n");
+		return 4;
+	}
+	inject_setup();
+	sites_read("/faults.sites");
+	/* Runs are processes; what they observe is for all. */
+	table = shared_memory(nr_sites * sizeof(*sites));
+	memcpy(table, sites, nr_sites * sizeof(*sites));
+	sites = table;
+	report = shared_memory(sizeof(*report));
+
+	in_process(run_observed, NULL, false);
+	result(!*report->wrong, "nothing allocates that is not in the table", report->wrong);
+	for (sweep = sweeps; sweep < sweeps + nr_sweeps; sweep++)
+		try_sweep();
+	for (unsigned int i = 0; i < nr_sites; i++)
+		if (!sites[i].never && (!only || strstr(sites[i].where, only)))
+			try_site(&sites[i]);
+	printf("1..%u\n", results);
+	return 0;
+}
