@@ -10,9 +10,9 @@
 # and what modules are built with, either of these:
 #   headers	link to the headers, built against with this machine's own compiler
 #   chroot/	the kernel's own release of Debian: its headers, its compiler
-# What is there already is kept.
+# What is there already is kept.  A kernel of our own is made by kernel-own.sh.
 #
-# usage: kernel.sh VERSION	(6.1, 6.12, 7.3)
+# usage: kernel.sh VERSION	(6.1, 6.12, 7.3, 6.1-debug)
 set -eu
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "$0")/common.sh"
@@ -25,6 +25,7 @@ source_version=6.1
 suite='' backports=''
 case $version in
 "$source_version") ;;
+*-*) exec "$qemu_dir/kernel-own.sh" "$version" ;;
 6.12) suite=trixie ;;
 7.3) suite=trixie backports=trixie-backports ;;
 *) die "version $version is in no release of Debian that is known here (6.1 6.12 7.3)" ;;
