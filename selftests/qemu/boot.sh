@@ -3,12 +3,15 @@
 #
 # Boots a kernel with the module and the selftests, runs them one after
 # another, and prints their TAP lines, each with the name of its program.
-# After each the whole kernel log must be clean, and the module must unload.
+# After each the whole kernel log must be clean, and the module must unload;
+# a kernel with instruments is asked for leaks and whether lockdep is still on.
 # If the kernel dies, the next program gets a new machine.
 #
 # usage: boot.sh VERSION TESTS-DIRECTORY NAME...
 # In the environment: MODULE (pshare.ko), TOOL (the command pshare), CPUS, MEM
-# (MiB), SECONDS_EACH (for one program).
+# (MiB), SECONDS_EACH (for one program), APPEND (words for the kernel's command
+# line; NAME=VALUE gets into the environment of the programs), GCOV_DIR (gets
+# what gcov counted, a directory for each machine).
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "$0")/common.sh"
@@ -18,15 +21,25 @@ version=${1:?$usage} tests_dir=${2:?$usage}
 shift 2
 [ $# -gt 0 ] || die "no tests are named"
 programs=("$@")
-seconds=${SECONDS_EACH:-300}
+scale=$(kernel_scale "$version")
+seconds=${SECONDS_EACH:-$((300 * scale))}
+# After a program the kernel is searched for leaks, without a word meanwhile.
+patience=$((seconds + 20 * scale))
 kept=$build/qemu/$version-selftests${BOOT_NAME:+-$BOOT_NAME}
 results=0 failures=0 dirty=0 tries=0 pid=''
 
 # The modules of the kernel that the tests ask for, besides what this needs.
 modules_wanted() {
-	local list=$top/selftests/modules.list
+	local list=$top/selftests/modules.list name
 	echo zram brd loop
-	[ ! -e "$list" ] || sed 's/#.*//' "$list"
+	[ -e "$list" ] || return 0
+	# shellcheck disable=SC2013 # words are meant
+	for name in $(sed 's/#.*//' "$list"); do
+		case $name in
+		*\?) grep -q "/${name%\?}\.ko" "$(kernel_dir "$version")"/root/lib/modules/*/modules.dep || continue ;;
+		esac
+		echo "${name%\?}"
+	done
 }
 
 make_initramfs() {
@@ -54,6 +67,17 @@ result() {
 	echo "$1 $results $2"
 }
 
+# demand TEXT COMMAND...: the command is true.
+demand() {
+	local text=$1
+	shift
+	if "$@"; then
+		result ok "$text"
+	else
+		result "not ok" "$text"
+	fi
+}
+
 # One program's output, a line at a time.
 take_line() {
 	local name=$1 line=$2
@@ -65,6 +89,11 @@ take_line() {
 		[[ $line =~ ^(ok|not ok)" "*[0-9]*" "*-?" "*(.*)$ ]]
 		result "${BASH_REMATCH[1]}" "$name: ${BASH_REMATCH[2]}"
 		;;
+	"@leak "*)
+		leaks=$((leaks + 1))
+		echo "# $name: leak: ${line#@leak }"
+		;;
+	"@lockdep "*) lockdep=${line#@lockdep } ;;
 	# That a test starts, and that it passed, is said by the line below.
 	"#  RUN "* | "#            OK "* | '') ;;
 	*) echo "# $name: ${line#\# }" ;;
@@ -94,7 +123,22 @@ finish_program() {
 	elif [ "$status" != 0 ] && [ "$status" != 4 ] && [ "$failed_before" -eq "$failures" ]; then
 		result "not ok" "$name: exit status $status"
 	fi
+	# A kernel without the instrument has said nothing of it.
+	if [ -n "$lockdep" ]; then
+		demand "$name: kmemleak finds no leak" test "$leaks" -eq 0
+		demand "$name: lockdep is still on" test "$lockdep" = 1
+	fi
 	judge_log "$name"
+}
+
+# What gcov counted in this machine, if it lived to say so.
+keep_gcov() {
+	local to
+	[ -s "$work/gcov" ] || return 0
+	mkdir -p "$GCOV_DIR"
+	to=$(mktemp -d "$GCOV_DIR/machine.XXXXXX")
+	base64 -d "$work/gcov" | tar -xz -C "$to"
+	rm -f "$work/gcov"
 }
 
 # Boots one machine for the programs named; sets remaining to those that it
@@ -103,32 +147,37 @@ finish_program() {
 # another has just patched away, and dies of it ("int3") in a kernel that has
 # not seen the module yet.
 run_machine() {
-	local line current='' list in_log=0 fd
+	local line current='' list in_log=0 fd wait_for
 	list=$(IFS=, && echo "$*")
 	remaining=("$@")
 	rm -f "$work/console" "$work/boot.log"
 	# The deadline of the whole machine; each line must come in time as well.
 	# Not a coproc: bash would close that at the machine's death, unread.
 	exec {fd}< <(
-		exec timeout -k 5 $((60 + $# * (seconds + 20))) bash -c \
-			". '$qemu_dir/common.sh'; qemu '$version' '${CPUS:-2}' '${MEM:-1536}' \
-			'$work/init.cpio' '$work/console' 'pshare.tests=$list pshare.seconds=$seconds'" \
+		exec timeout -k 5 $((60 * scale + $# * patience)) bash -c \
+			". '$qemu_dir/common.sh'; qemu '$version' '${CPUS:-2}' \
+			'${MEM:-$(kernel_memory "$version" 1536)}' '$work/init.cpio' '$work/console' \
+			'pshare.tests=$list pshare.seconds=$seconds pshare.scale=$scale${GCOV_DIR:+ pshare.gcov=1}${APPEND:+ $APPEND}'" \
 			2>"$work/qemu.err"
 	)
 	pid=$!
-	while IFS= read -r -t $((seconds + 20)) -u "$fd" line; do
+	# Now and then one stands still before it says anything.
+	wait_for=$((90 + 30 * scale))
+	while IFS= read -r -t "$wait_for" -u "$fd" line; do
+		wait_for=$patience
 		line=${line%$'\r'}
 		case $line in
 		@boot-log) in_log=1 ;;
 		@boot-log-end) in_log=0 ;;
 		"@begin "*)
-			current=${line#@begin } planned=0 seen=0 failed_before=$failures
+			current=${line#@begin } planned=0 seen=0 failed_before=$failures leaks=0 lockdep=
 			;;
 		"@end "*)
 			finish_program "$current" "${line##* }"
 			current=
 			remaining=("${remaining[@]:1}")
 			;;
+		"@gcov "*) echo "${line#@gcov }" >>"$work/gcov" ;;
 		@done) break ;;
 		*)
 			if [ "$in_log" -eq 1 ]; then
@@ -144,6 +193,7 @@ run_machine() {
 	wait "$pid" 2>/dev/null || true
 	exec {fd}<&-
 	pid=''
+	keep_gcov
 	if [ -n "$current" ]; then
 		result "not ok" "$current: ran to its end (the machine died, or said nothing for long)"
 		judge_log "$current"

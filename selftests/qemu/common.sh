@@ -13,9 +13,29 @@ die() {
 	exit 1
 }
 
-# The directory that kernel.sh made for a kernel version (6.1, 6.12, 7.3).
+# The directory that kernel.sh made for a kernel version (6.1, 6.12, 7.3, 6.1-debug).
 kernel_dir() {
 	echo "$build/kernels/$1"
+}
+
+# Whether this is a kernel of our own, with KASAN, lockdep, kmemleak and others.
+has_instruments() {
+	case $1 in
+	*-*) ;;
+	*) return 1 ;;
+	esac
+}
+
+# How many times as long things take on this kernel: one that watches each
+# access to memory is slow.
+kernel_scale() {
+	if has_instruments "$1"; then echo 5; else echo 1; fi
+}
+
+# kernel_memory VERSION MIB: what leaves the programs so much.  KASAN takes an
+# eighth, and keeps what was freed for a while.
+kernel_memory() {
+	if has_instruments "$1"; then echo $(($2 + $2 / 2)); else echo "$2"; fi
 }
 
 # Run a command quietly: its output is shown only if it fails.

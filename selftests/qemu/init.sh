@@ -5,8 +5,11 @@
 # Init of the machine that runs the selftests.  Talks to boot.sh on the second
 # serial line, in lines that begin with @:
 #	@begin NAME	the next lines are the output of this program
+#	@leak TEXT	a line of what kmemleak says, after the program and its module
+#	@lockdep 0|1	whether lockdep is still on (only a kernel that has it)
 #	@end NAME STATUS
 #	@boot-log, @boot-log-end	what the kernel said before the first program
+#	@gcov BASE64	a piece of what gcov counted
 #	@done
 # The kernel's log goes to the first serial line.
 export PATH=/bin HOME=/root
@@ -33,12 +36,14 @@ dmesg
 echo '@boot-log-end'
 dmesg -n 8
 
-tests="" seconds=300
+tests="" seconds=300 gcov=0
 # shellcheck disable=SC2013 # words are meant
 for word in $(cat /proc/cmdline); do
 	case $word in
 	pshare.tests=*) tests=$(echo "${word#*=}" | tr , ' ') ;;
 	pshare.seconds=*) seconds=${word#*=} ;;
+	pshare.gcov=*) gcov=${word#*=} ;;
+	pshare.scale=*) export PSHARE_TEST_SCALE="${word#*=}" ;;
 	esac
 done
 
@@ -50,6 +55,29 @@ unload() {
 	fi
 }
 
+kmemleak=/sys/kernel/debug/kmemleak
+# An object must be five seconds old, and the same at two scans.
+scan_for_leaks() {
+	echo scan >$kmemleak
+	sleep 6
+	echo scan >$kmemleak
+}
+
+ask_instruments() {
+	[ -e $kmemleak ] || return 0
+	scan_for_leaks
+	sed 's/^/@leak /' $kmemleak
+	# Told once, and not again after the next program.
+	echo clear >$kmemleak
+	sed -n 's/^ *debug_locks: */@lockdep /p' /proc/lockdep_stats
+}
+
+# What the kernel lost by itself, on its way up, is none of our business.
+if [ -e $kmemleak ]; then
+	scan_for_leaks
+	sed 's/^/# before the first program: /' $kmemleak
+	echo clear >$kmemleak
+fi
 cd /tests || poweroff -f
 for name in $tests; do
 	echo "@begin $name"
@@ -60,8 +88,23 @@ for name in $tests; do
 	unload "$name" || status=99
 	# What is freed after a grace period, and warns then, belongs to this program.
 	usleep 300000
+	ask_instruments
 	echo "selftest: end $name" >/dev/kmsg
 	echo "@end $name $status"
 done
+
+# The kernel keeps what a module counted after it has gone.  The files have no
+# size: tar must meet copies.
+if [ "$gcov" = 1 ]; then
+	gcov_root=/sys/kernel/debug/gcov
+	module=$(find $gcov_root -type d -name module | head -n 1)
+	cd "$module" || poweroff -f
+	find . -name '*.gcda' | while read -r file; do
+		mkdir -p "/tmp/gcov/module/${file%/*}"
+		cat "$file" >"/tmp/gcov/module/$file"
+	done
+	cd /tmp/gcov || poweroff -f
+	tar -c module | gzip | base64 | sed 's/^/@gcov /'
+fi
 echo '@done'
 poweroff -f
