@@ -4,15 +4,16 @@
 
 # The kernel that `make modules` builds for: the running one, if its headers
 # are there, else the newest of this version that has headers here.
-KERNELS ?= 6.1
+KERNELS ?= 6.1 6.12 7.3
 KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 	$(shell ls -d /lib/modules/$(firstword $(KERNELS)).*-amd64/build 2>/dev/null | sort -rV))
 TESTS ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-export KERNELS TESTS
+export KERNELS TESTS SEED CALLS SITES
 
+DEBUG_KERNEL := 6.1-debug
 PARTS := unit static tool harness selftests guests
 
 all: modules tool
@@ -27,13 +28,19 @@ help:
 	@echo '  clean            removes all that was built, and what was downloaded'
 	@echo
 	@echo 'Test; installs the packages it needs, boots kernels in QEMU, touches nothing else here:'
-	@echo '  check            everything below; KERNELS="6.1 6.12 7.3" chooses the kernels'
+	@echo '  check            everything in this list; KERNELS=6.1 chooses one of 6.1, 6.12, 7.3'
 	@echo '  unit             parts of the module in user space'
 	@echo '  static           compiler warnings, sparse, checkpatch, rules of the house, scripts'
 	@echo '  tool-check       the command, in user space'
 	@echo '  harness          whether the test harness notices failures'
 	@echo '  selftests        programs in a booted kernel; TESTS="share thp" chooses some'
 	@echo '  guests           two real guests under KVM, beside mainline ksmd, on the first of KERNELS'
+	@echo 'With a kernel of our own that has KASAN, lockdep, kmemleak and others, built first (minutes):'
+	@echo '  check-debug      harness, selftests, guests, faults and fuzz on it'
+	@echo '  faults           every allocation of the module fails, each in its turn: build/faults.json'
+	@echo '  fuzz             input at random for all interfaces; CALLS=20000, SEED=... repeats a run'
+	@echo '  coverage         which lines of the module the selftests reach: build/coverage.txt'
+	@echo
 	@echo '  demo             the guests, to watch; writes build/demo.json'
 	@echo '  stress           stress-ng, MINUTES=30 on each of KERNELS; writes build/stress.json'
 
@@ -62,6 +69,16 @@ unit static harness selftests guests:
 tool-check:
 	@selftests/check.sh tool
 
+check-debug:
+	@KERNELS=$(DEBUG_KERNEL) selftests/check.sh $(if $(TESTS),selftests,harness selftests guests faults fuzz)
+
+# fuzz: SEED=... repeats a run.
+faults fuzz:
+	@KERNELS=$(DEBUG_KERNEL) selftests/check.sh $@
+
+coverage:
+	@KERNELS=$(DEBUG_KERNEL) selftests/check.sh $@
+
 demo:
 	@selftests/qemu/demo.sh $(firstword $(KERNELS))
 
@@ -76,4 +93,4 @@ clean:
 	find module \( -name '*.o' -o -name '.*.cmd' -o -name '.*.d' \) -delete
 
 .PHONY: all help modules modules_install tool install check unit static tool-check \
-	harness selftests guests demo stress clean
+	harness selftests guests check-debug faults fuzz coverage demo stress clean

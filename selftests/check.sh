@@ -4,10 +4,11 @@
 # Runs parts of the tests, shows their TAP lines and counts them.
 #
 # usage: check.sh PART...
-# Parts: unit static tool harness selftests guests
-# In the environment: KERNELS (versions), TESTS (programs of selftests; all)
-# What a kernel's version matters to is run with each; harness and guests with
-# the first, the checks of the source with 6.1.
+# Parts: unit static tool harness selftests guests coverage faults fuzz
+# In the environment: KERNELS (versions), TESTS (programs of selftests; all), SEED
+# and CALLS (of fuzz), SITES (of faults)
+# What a kernel's version matters to is run with each; guests with the first,
+# the checks of the source with 6.1.
 # Ends with a line for each kernel and one line "N passed, N failed, N skipped"
 # for all; fails if anything failed.
 set -uo pipefail
@@ -84,19 +85,43 @@ build_tool() {
 	flock "$out" make -s --no-print-directory -C "$top/userctl" OUT="$BUILD/userctl"
 }
 
+# The programs of selftests, for a kernel, and their names.
+build_tests() {
+	local dir
+	dir=$(kernel "$1")
+	names=${TESTS:-$(cd "$top/selftests" && printf "%s\n" *.c | sed -n "s/\.c\$//p" | grep -vx lib)}
+	flock "$dir/lock" make -s --no-print-directory -C "$top/selftests" OUT="$dir/selftests" \
+		KSFT="$dir/source/tools/testing/selftests" >"$log" 2>&1 && return
+	sed 's/^/# /' "$log"
+	return 1
+}
+
 selftests() {
 	local version=$1 dir names
 	dir=$(kernel "$version")
-	flock "$dir/lock" make -s --no-print-directory -C "$top/selftests" OUT="$dir/selftests" \
-		KSFT="$dir/source/tools/testing/selftests" >"$log" 2>&1 || {
-		sed 's/^/# /' "$log"
-		return 1
-	}
-	build_module "$version" || return
-	names=${TESTS:-$(cd "$top/selftests" && printf "%s\n" *.c | sed -n "s/\.c\$//p" | grep -vx lib)}
+	build_tests "$version" && build_module "$version" || return
 	# shellcheck disable=SC2086 # a list of words
 	MODULE=$dir/module/pshare.ko TOOL=$BUILD/userctl/pshare \
 		"$top/selftests/qemu/boot.sh" "$version" "$dir/selftests" $names
+}
+
+coverage() {
+	local version=$1 names
+	build_tests "$version" && build_tool >"$log" 2>&1 || return
+	# shellcheck disable=SC2086 # a list of words
+	TOOL=$BUILD/userctl/pshare \
+		"$top/selftests/qemu/coverage.sh" "$version" "$(kernel "$version")/selftests" $names
+}
+
+faults() {
+	"$top/selftests/faults/faults.sh" "$1"
+}
+
+# Longer than among the selftests, or with a seed that is to be repeated.
+fuzz() {
+	local calls=${CALLS:-20000}
+	TESTS="fuzz fuzz_mix" SECONDS_EACH=$((300 + calls / 10)) \
+		APPEND="PSHARE_FUZZ_CALLS=$calls${SEED:+ PSHARE_FUZZ_SEED=$SEED}" selftests "$1"
 }
 
 guests() {
@@ -142,9 +167,13 @@ for name in "$@"; do
 				part "$name $version" "$top/selftests/static/static.sh" "$version" build
 		done
 		;;
-	harness) part "$name $first_kernel" "$top/selftests/qemu/harness.sh" "$first_kernel" ;;
+	harness)
+		for version in $tested; do
+			part "$name $version" "$top/selftests/qemu/harness.sh" "$version"
+		done
+		;;
 	guests) part "$name $first_kernel" guests "$first_kernel" ;;
-	selftests)
+	selftests | coverage | faults | fuzz)
 		for version in $tested; do
 			part "$name $version" "$name" "$version"
 		done
