@@ -23,6 +23,7 @@ static const char * const result_names[PSHARE_NR_MERGE_RESULTS] = {
 	[PSHARE_MERGE_SPLIT]		= "refused_split",
 	[PSHARE_MERGE_BUSY]		= "refused_busy",
 	[PSHARE_MERGE_NOMEM]		= "refused_nomem",
+	[PSHARE_MERGE_ZEROED]		= "zeroed_by_split",
 	[PSHARE_MERGE_CAPPED]		= "refused_capped",
 };
 

@@ -14,7 +14,6 @@
 #include "region.h"
 #include "scan.h"
 #include "share.h"
-#include "shrink.h"
 #include "sysfs.h"
 
 #define CREATE_TRACE_POINTS
@@ -37,9 +36,6 @@ static int __init pshare_init(void)
 	err = pshare_scan_init();
 	if (err)
 		goto err_scan;
-	err = pshare_shrink_init();
-	if (err)
-		goto err_shrink;
 	err = pshare_hotplug_init();
 	if (err)
 		goto err_hotplug;
@@ -58,8 +54,6 @@ err_sysfs:
 	pshare_debugfs_exit();
 	pshare_hotplug_exit();
 err_hotplug:
-	pshare_shrink_exit();
-err_shrink:
 	pshare_scan_exit();
 err_scan:
 	pshare_region_exit();
@@ -75,7 +69,6 @@ static void __exit pshare_exit(void)
 	pshare_sysfs_exit();
 	pshare_debugfs_exit();
 	pshare_hotplug_exit();
-	pshare_shrink_exit();
 	pshare_scan_exit();
 	pshare_region_exit();
 	pshare_ledger_exit();

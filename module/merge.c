@@ -10,6 +10,7 @@
 #include <linux/pagemap.h>
 #include <linux/pgtable.h>
 #include <linux/rmap.h>
+#include <linux/sched/mm.h>
 #include <linux/swap.h>
 #include <linux/userfaultfd_k.h>
 
@@ -61,25 +62,44 @@
 
 static bool same_content(struct page *page, struct page *shared)
 {
-	void *a = kmap_local_page(page), *b = kmap_local_page(shared);
-	bool same = !memcmp(a, b, PAGE_SIZE);
+	void *a, *b;
+	bool same;
 
+	/* Memory that fails is marked before anything else happens to it. */
+	if (PageHWPoison(page) || PageHWPoison(shared))
+		return false;
+	a = kmap_local_page(page);
+	b = kmap_local_page(shared);
+	same = !memcmp(a, b, PAGE_SIZE);
 	kunmap_local(b);
 	kunmap_local(a);
 	return same;
 }
 
 /* Split the huge page that @page lies in.  @page is locked before and after. */
-static enum pshare_merge_result split(struct pshare_merge *merge, struct page *page)
+static enum pshare_merge_result split(struct pshare_merge *merge, struct vm_area_struct *vma,
+				      struct page *page)
 {
+	DECLARE_BITMAP(before, HPAGE_PMD_NR);
+
 	if (!folio_test_large(page_folio(page)))
 		return PSHARE_MERGE_DONE;
 	if (!merge->may_split)
 		return PSHARE_MERGE_KEPT_HUGE;
+	/* Later kernels read every page in it, and map the zero page where they can. */
+	if (compat_has_poison(page_folio(page)))
+		return PSHARE_MERGE_SPLIT;
+	if (COMPAT_SPLIT_MAKES_ZEROS)
+		pshare_walk_zeros(vma, merge->addr, before);
 	if (split_huge_page(page))
 		return PSHARE_MERGE_SPLIT;
 	merge->split = true;
-	return PSHARE_MERGE_DONE;
+	if (!COMPAT_SPLIT_MAKES_ZEROS)
+		return PSHARE_MERGE_DONE;
+	pshare_walk_zeros(vma, merge->addr, merge->zeros);
+	bitmap_andnot(merge->zeros, merge->zeros, before, HPAGE_PMD_NR);
+	return test_bit((merge->addr & ~HPAGE_PMD_MASK) >> PAGE_SHIFT, merge->zeros) ?
+	       PSHARE_MERGE_ZEROED : PSHARE_MERGE_DONE;
 }
 
 /*
@@ -187,16 +207,21 @@ enum pshare_merge_result pshare_merge_map(struct pshare_merge *merge, struct pag
 {
 	enum pshare_merge_result result = PSHARE_MERGE_GONE;
 	struct vm_area_struct *vma;
+	enum pshare_found found;
 	struct page *page;
 
 	merge->split = false;
+	bitmap_zero(merge->zeros, HPAGE_PMD_NR);
 	if (!pshare_walk_lock(merge->mm, PSHARE_LOCK_HASTY))
 		return PSHARE_MERGE_BUSY;
 	vma = pshare_walk_vma(merge->mm, merge->addr);
 	/* The OOM reaper may be at work on the address space of a victim. */
 	if (!vma || check_stable_address_space(merge->mm))
 		goto unlock_mm;
-	if (pshare_walk_one(vma, merge->addr, &page) != PSHARE_FOUND_ANON)
+	found = pshare_walk_one(vma, merge->addr, &page);
+	if (found == PSHARE_FOUND_ZERO)
+		result = PSHARE_MERGE_ZEROED;
+	if (found != PSHARE_FOUND_ANON)
 		goto unlock_mm;
 
 	result = PSHARE_MERGE_DIFFERS;
@@ -205,7 +230,7 @@ enum pshare_merge_result pshare_merge_map(struct pshare_merge *merge, struct pag
 	result = PSHARE_MERGE_LOCKED;
 	if (!folio_trylock(page_folio(page)))
 		goto put;
-	result = split(merge, page);
+	result = split(merge, vma, page);
 	if (result == PSHARE_MERGE_DONE)
 		result = replace_page(vma, merge->addr, page, shared);
 	folio_unlock(page_folio(page));
@@ -273,6 +298,11 @@ enum pshare_merge_result pshare_merge_copy(struct mm_struct *mm, unsigned long a
 		pshare_merge_free(shared);
 		return PSHARE_MERGE_GONE;
 	}
+	if (PageHWPoison(page)) {
+		put_page(page);
+		pshare_merge_free(shared);
+		return PSHARE_MERGE_GONE;
+	}
 	copy_highpage(shared, page);
 	put_page(page);
 	*copy = shared;
@@ -317,25 +347,26 @@ bool pshare_merge_full(struct page *shared)
 }
 
 /*
- * Can @addr have a page more without anybody being killed for it?  The fault that
- * is to come cannot be told to fail rather than to call the OOM killer, so take
- * a page by the same policy, charge it and give it back.  The fault will most likely
- * find it; only who is quick enough in the same memory cgroup can be in between.
+ * Can @addr have a page more without anybody being killed for it?  Take one by the
+ * policy of the mapping, charge it, and give it back for the fault to find.
  */
 static bool memory_left(struct vm_area_struct *vma, unsigned long addr,
 			enum pshare_spare spare)
 {
-	gfp_t gfp = spare == PSHARE_SPARE_NOTHING ? GFP_HARD : GFP_QUIET;
+	gfp_t gfp = GFP_KERNEL | (spare == PSHARE_SPARE_NOTHING ? GFP_HARD : GFP_QUIET);
 	struct folio *folio;
 	bool left;
 
 	if (spare == PSHARE_SPARE_RESERVE &&
 	    si_mem_available() < (long)(totalram_pages() / 64))
 		return false;
-	folio = compat_alloc_for(vma, addr, GFP_HIGHUSER_MOVABLE | gfp);
+	if (spare == PSHARE_SPARE_EXCHANGE)
+		gfp &= ~__GFP_DIRECT_RECLAIM;
+	folio = compat_alloc_for(vma, addr, gfp | __GFP_HARDWALL | __GFP_HIGHMEM |
+				 __GFP_MOVABLE);
 	if (!folio)
 		return false;
-	left = !mem_cgroup_charge(folio, vma->vm_mm, GFP_KERNEL | gfp);
+	left = !mem_cgroup_charge(folio, vma->vm_mm, gfp);
 	folio_put(folio);
 	return left;
 }
@@ -343,7 +374,7 @@ static bool memory_left(struct vm_area_struct *vma, unsigned long addr,
 /* One fault that unshares; else what pshare_merge_unshare() returns. */
 static int fault_unshare(struct mm_struct *mm, unsigned long addr, enum pshare_spare spare)
 {
-	unsigned int flags = FAULT_FLAG_REMOTE;
+	unsigned int noreclaim, flags = FAULT_FLAG_REMOTE;
 	struct vm_area_struct *vma;
 	vm_fault_t fault;
 
@@ -369,7 +400,14 @@ static int fault_unshare(struct mm_struct *mm, unsigned long addr, enum pshare_s
 	}
 	if (!memory_left(vma, addr, spare))
 		return -ENOMEM;
+	/*
+	 * Somebody may be quicker to take the page that is left.  A fault cannot be
+	 * told to fail then rather than to call the OOM killer, but it can be let at
+	 * the kernel's reserve: for this one page.
+	 */
+	noreclaim = memalloc_noreclaim_save();
 	fault = handle_mm_fault(vma, addr, flags, NULL);
+	memalloc_noreclaim_restore(noreclaim);
 	if (fault & VM_FAULT_OOM)
 		return -ENOMEM;
 	return fault & VM_FAULT_ERROR ? -EFAULT : 0;

@@ -2,6 +2,7 @@
 #ifndef _PSHARE_MERGE_H
 #define _PSHARE_MERGE_H
 
+#include <linux/mm.h>
 #include <linux/types.h>
 
 struct mm_struct;
@@ -20,6 +21,7 @@ struct page;
  * @PSHARE_MERGE_SPLIT:		the huge page could not be split
  * @PSHARE_MERGE_BUSY:		the address space stayed locked for long
  * @PSHARE_MERGE_NOMEM:		out of memory, or of the memory cgroup
+ * @PSHARE_MERGE_ZEROED:	the zero page is there by now: a split may have put it there
  * @PSHARE_MERGE_CAPPED:	there are as many shared pages as there may be
  * @PSHARE_NR_MERGE_RESULTS:	number of results
  */
@@ -34,6 +36,7 @@ enum pshare_merge_result {
 	PSHARE_MERGE_SPLIT,
 	PSHARE_MERGE_BUSY,
 	PSHARE_MERGE_NOMEM,
+	PSHARE_MERGE_ZEROED,
 	PSHARE_MERGE_CAPPED,
 	PSHARE_NR_MERGE_RESULTS
 };
@@ -41,10 +44,11 @@ enum pshare_merge_result {
 /**
  * enum pshare_spare - what memory an unshare may take
  * @PSHARE_SPARE_RESERVE:	leave the host a 64th of its memory
- * @PSHARE_SPARE_EXCHANGE:		a shared page is freed for it: leave no reserve
+ * @PSHARE_SPARE_EXCHANGE:	a shared page will be freed for it: leave no reserve, but
+ *				take only what is free
  * @PSHARE_SPARE_NOTHING:	there is no second chance: reclaim and swap, too
  *
- * The OOM killer is left alone by all of them.
+ * None of them calls the OOM killer.
  */
 enum pshare_spare {
 	PSHARE_SPARE_RESERVE,
@@ -58,12 +62,15 @@ enum pshare_spare {
  * @addr:	address of the page
  * @may_split:	a huge page that it lies in may be split
  * @split:	set when one was
+ * @zeros:	then, where splitting put the zero page: a bit for each page of the
+ *		2 MiB around @addr
  */
 struct pshare_merge {
 	struct mm_struct *mm;
 	unsigned long addr;
 	bool may_split;
 	bool split;
+	DECLARE_BITMAP(zeros, HPAGE_PMD_NR);
 };
 
 enum pshare_merge_result pshare_merge_map(struct pshare_merge *merge, struct page *shared);

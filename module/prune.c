@@ -79,7 +79,7 @@ static void forget_node(struct pshare_group *group, struct pshare_node *node)
 /* Put a poisoned page aside; false when memory is short: the next look will do. */
 static bool put_aside(struct pshare_group *group, struct pshare_node *node)
 {
-	struct bad_page *bad = kmalloc(sizeof(*bad), GFP_KERNEL | __GFP_NOWARN);
+	struct bad_page *bad = kmalloc(sizeof(*bad), GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY);
 
 	if (!bad)
 		return false;
@@ -116,6 +116,20 @@ static void look_at_bad_pages(void)
 		kfree(bad);
 		pshare_count(pshare_stats.pages_poisoned, -1);
 	}
+}
+
+/**
+ * pshare_prune_lend() - look after the pages whose memory has failed
+ *
+ * Who waits for the lock of one gets it for a while.
+ *
+ * Context: process, sleeps; takes the scan mutex.
+ */
+void pshare_prune_lend(void)
+{
+	mutex_lock(&pshare_scan_mutex);
+	look_at_bad_pages();
+	mutex_unlock(&pshare_scan_mutex);
 }
 
 /* Look at some shared pages; true when all have been looked at. */
@@ -159,9 +173,6 @@ static void prune(void)
 	bool done = false;
 
 	mutex_lock(&prune_mutex);
-	mutex_lock(&pshare_scan_mutex);
-	look_at_bad_pages();
-	mutex_unlock(&pshare_scan_mutex);
 	while (!done) {
 		mutex_lock(&pshare_scan_mutex);
 		done = prune_step(&at);
@@ -172,6 +183,7 @@ static void prune(void)
 		mutex_unlock(&pshare_scan_mutex);
 		cond_resched();
 	}
+	pshare_prune_lend();
 	for (done = false; !done; ) {
 		mutex_lock(&pshare_scan_mutex);
 		done = pshare_group_drop_empty();
@@ -187,7 +199,7 @@ static void prune(void)
  * Frees the shared pages that nobody maps any more, and forgets the regions whose
  * process is gone.
  *
- * Context: process, sleeps; takes and drops the scan mutex many times.
+ * Context: process, sleeps; takes the prune mutex, and the scan mutex many times.
  */
 void pshare_prune_settle(void)
 {
@@ -207,13 +219,16 @@ void pshare_prune_settle(void)
 	prune();
 }
 
-/* Until nobody has wanted the lock of a poisoned page for a while. */
+/*
+ * Until nobody has wanted the lock of a poisoned page for a while.  The kernel may want
+ * it twice, with something in between that waits for every CPU.
+ */
 static void quiet_bad_pages(void)
 {
 	unsigned int tries = 0, quiet = 0;
 	struct bad_page *bad;
 
-	while (!list_empty(&bad_pages) && quiet < 10 && tries++ < 100) {
+	while (!list_empty(&bad_pages) && quiet < 30 && tries++ < 300) {
 		quiet++;
 		list_for_each_entry(bad, &bad_pages, list)
 			if (bad->unlocked || folio_test_waiters(page_folio(bad->page)))
@@ -229,8 +244,9 @@ static void quiet_bad_pages(void)
  * They stay locked and allocated for ever.  That is safe for who maps them: they
  * are copied on write as before.  Nothing is left to clean up behind them.
  *
- * Context: process, may sleep; scan mutex held; the module is being unloaded, and no
- * region is registered.
+ * Context: process, sleeps, for up to half a minute if memory has failed; scan mutex
+ * held, which nobody else wants any more: the module is being unloaded, and no region
+ * is registered.
  * Return: number of pages.
  */
 unsigned long pshare_prune_abandon(void)

@@ -5,6 +5,7 @@
 #include <linux/types.h>
 
 void pshare_prune_settle(void);
+void pshare_prune_lend(void);
 bool pshare_prune_forget_candidates(void);
 unsigned long pshare_prune_abandon(void);
 

@@ -20,7 +20,7 @@ struct mutex;
 extern struct mutex pshare_scan_mutex;
 
 /* Nodes of an index that may be looked at, or freed, in one hold of it. */
-#define PSHARE_STEP	4096
+#define PSHARE_STEP	4096UL
 
 /**
  * struct pshare_group - regions that may share pages with each other

@@ -22,6 +22,7 @@
 #include "region.h"
 #include "scan.h"
 #include "share.h"
+#include "shrink.h"
 #include "trace.h"
 #include "unmerge.h"
 #include "walk.h"
@@ -44,14 +45,12 @@
 /* How often to look for unused pages and dead regions, in jiffies. */
 #define SETTLE_INTERVAL	(HZ / 2)
 
-/* Shared pages looked at in a second on average: at some 50 ns each, 2 % of a CPU. */
+/*
+ * Shared pages looked at in a second on average: at some 50 ns each, 2 % of a CPU.  But
+ * who waits for the lock of one whose memory has failed must not wait for minutes.
+ */
 #define SETTLE_RATE	400000
-
-/* How often to give single mappers back while memory is short, in jiffies. */
-#define RELIEF_INTERVAL	HZ
-
-/* The same, when the last time there was nothing to be given back. */
-#define RELIEF_PAUSE	(30 * HZ)
+#define SETTLE_MAX	(30UL * HZ)
 
 /* Tries at one place of a locked address space before the region is passed over. */
 #define MAX_BUSY	10
@@ -82,13 +81,12 @@ static DECLARE_WAIT_QUEUE_HEAD(pass_wait);
  * @waiters:	tasks that wait for a pass
  * @poked:	something has changed: look at the knobs again
  * @next_scan:	when to go on scanning, in jiffies; the thread's own
- * @relief:	memory is short: give back what saves nothing
- * @next_relief: when to do so again at the earliest, in jiffies; the thread's own
  * @next_settle: when to look for unused pages and dead regions, in jiffies; the
  *		thread's own
+ * @next_poison: when to look after pages whose memory has failed; likewise
  *
- * Guarded by the scan mutex, but for @poked and @relief, which are only ever hints, and
- * what is the thread's own.
+ * Guarded by the scan mutex, but for @poked, which is only ever a hint, and what is
+ * the thread's own.
  */
 struct scanner {
 	struct pshare_batch batch;
@@ -100,10 +98,9 @@ struct scanner {
 	unsigned long wanted;
 	unsigned int waiters;
 	bool poked;
-	bool relief;
 	unsigned long next_scan;
-	unsigned long next_relief;
 	unsigned long next_settle;
+	unsigned long next_poison;
 };
 
 static struct scanner scanner;
@@ -116,17 +113,6 @@ static struct scanner scanner;
 void pshare_scan_kick(void)
 {
 	WRITE_ONCE(scanner.poked, true);
-	wake_up_interruptible(&thread_wait);
-}
-
-/**
- * pshare_scan_relieve() - let the scanner give back what saves nothing
- *
- * Context: any; does not sleep, and allocates nothing: memory is being reclaimed.
- */
-void pshare_scan_relieve(void)
-{
-	WRITE_ONCE(scanner.relief, true);
 	wake_up_interruptible(&thread_wait);
 }
 
@@ -169,29 +155,17 @@ static void begin_pass(void)
 
 static void settle_sometimes(void)
 {
+	unsigned long interval;
+
+	if (time_after_eq(jiffies, scanner.next_poison)) {
+		pshare_prune_lend();
+		scanner.next_poison = jiffies + SETTLE_INTERVAL;
+	}
 	if (time_before(jiffies, scanner.next_settle))
 		return;
 	pshare_prune_settle();
-	scanner.next_settle = jiffies + SETTLE_INTERVAL +
-			      READ_ONCE(pshare_stats.pages_shared) / (SETTLE_RATE / HZ);
-}
-
-static bool relief_due(void)
-{
-	return READ_ONCE(scanner.relief) && time_after_eq(jiffies, scanner.next_relief);
-}
-
-/* Memory is short: shared pages can't be swapped, so keep none that saves nothing. */
-static void relieve(void)
-{
-	struct pshare_unmerging how = { .singles = true };
-
-	if (!relief_due())
-		return;
-	pshare_unmerge_singles(&how);
-	pshare_count(pshare_stats.given_back, how.pages);
-	scanner.next_relief = jiffies + (how.pages ? RELIEF_INTERVAL : RELIEF_PAUSE);
-	WRITE_ONCE(scanner.relief, false);
+	interval = READ_ONCE(pshare_stats.pages_shared) / (SETTLE_RATE / HZ);
+	scanner.next_settle = jiffies + SETTLE_INTERVAL + min(interval, SETTLE_MAX);
 }
 
 static void end_pass(void)
@@ -294,6 +268,18 @@ static unsigned long pages_of(const struct pshare_item *item)
 	}
 }
 
+/* Hash of an item's page, if it has one; memory that has failed meanwhile is not read. */
+static u64 hash_of(struct pshare_item *item)
+{
+	if (!item->page)
+		return 0;
+	if (PageHWPoison(item->page)) {
+		item->found = PSHARE_FOUND_UNFIT;
+		return 0;
+	}
+	return pshare_share_hash(item->page);
+}
+
 /* Look at the next batch of a region; false when there is no way into it now. */
 static bool scan_batch(struct pshare_region *region, struct mm_struct *mm,
 		       unsigned long *seen)
@@ -309,13 +295,13 @@ static bool scan_batch(struct pshare_region *region, struct mm_struct *mm,
 	if (!pshare_walk_gather(mm, &scanner.addr, region->end, batch))
 		return false;
 	for (i = 0; i < batch->nr; i++)
-		hash[i] = batch->item[i].page ? pshare_share_hash(batch->item[i].page) : 0;
+		hash[i] = hash_of(&batch->item[i]);
 	/* Merging counts references: ours must be gone. */
 	pshare_walk_put_pages(batch);
 
 	for (i = 0; i < batch->nr; i++) {
 		const struct pshare_item *item = &batch->item[i];
-		unsigned long pages = pages_of(item);
+		unsigned long pages = pages_of(item), splits = pshare_stats.splits;
 
 		if (!look_at_item(region, mm, item, hash[i], &rules) || kthread_should_stop()) {
 			scanner.addr = item->addr;
@@ -324,6 +310,11 @@ static bool scan_batch(struct pshare_region *region, struct mm_struct *mm,
 		pshare_count(pshare_stats.pages_scanned, pages);
 		pshare_count(region->scanned, pages);
 		*seen += pages ?: 1;
+		/* Splitting may have put the zero page where the batch has others. */
+		if (pshare_stats.splits != splits) {
+			scanner.addr = item->addr + (item->nr << PAGE_SHIFT);
+			break;
+		}
 		cond_resched();
 	}
 	return true;
@@ -389,6 +380,7 @@ static void scan_pages(unsigned long budget)
 			end_pass();
 		else
 			settle_sometimes();
+		pshare_shrink_relieve(&scanner.batch);
 		cond_resched();
 		/* However little there is to scan, sleep once in a pass. */
 		if (end && !passes_wanted())
@@ -405,6 +397,7 @@ static unsigned long idle_time(void)
 		return 0;
 	if (pshare_group_any() || READ_ONCE(pshare_stats.pages_poisoned))
 		timeout = SETTLE_INTERVAL;
+	timeout = min(timeout, pshare_shrink_idle_time());
 	if (may_scan() && time_after(scanner.next_scan, now))
 		timeout = min(timeout, scanner.next_scan - now);
 	else if (may_scan())
@@ -421,10 +414,10 @@ static int scan_thread(void *unused)
 
 		if (idle)
 			wait_event_freezable_timeout(thread_wait, READ_ONCE(scanner.poked) ||
-						     relief_due() || kthread_should_stop(),
-						     idle);
+						     !pshare_shrink_idle_time() ||
+						     kthread_should_stop(), idle);
 		try_to_freeze();
-		relieve();
+		pshare_shrink_relieve(&scanner.batch);
 		if (xchg(&scanner.poked, false))
 			scanner.next_scan = jiffies;
 		if (passes_wanted() ||
@@ -525,20 +518,27 @@ int pshare_scan_set_run(enum pshare_run run)
 }
 
 /**
- * pshare_scan_init() - start the scanner's thread
+ * pshare_scan_init() - start the scanner's thread, and the shrinker that wakes it
  *
  * Context: process, once; the other rooms are ready.
- * Return: 0, or -ENOMEM.
+ * Return: 0, -ENOMEM, or -EINTR when the caller is being killed.
  */
 int pshare_scan_init(void)
 {
+	int err;
+
 	scanner.next_scan = jiffies;
 	scanner.next_settle = jiffies;
-	scanner.next_relief = jiffies;
+	scanner.next_poison = jiffies;
 	/* Shared pages can be neither swapped nor moved: not too many of them. */
 	pshare_knobs.max_pages_shared = min_t(unsigned long, totalram_pages() / 4, UINT_MAX);
 	thread = kthread_run(scan_thread, NULL, "pshared");
-	return PTR_ERR_OR_ZERO(thread);
+	if (IS_ERR(thread))
+		return PTR_ERR(thread);
+	err = pshare_shrink_init(&thread_wait);
+	if (err)
+		kthread_stop(thread);
+	return err;
 }
 
 /**
@@ -556,6 +556,7 @@ void pshare_scan_exit(void)
 	unsigned long pages;
 	int err;
 
+	pshare_shrink_exit();
 	kthread_stop(thread);
 	forget_candidates();
 	err = pshare_unmerge_all(&how);

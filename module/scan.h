@@ -39,7 +39,6 @@ extern struct pshare_knobs pshare_knobs;
 int pshare_scan_init(void);
 void pshare_scan_exit(void);
 void pshare_scan_kick(void);
-void pshare_scan_relieve(void);
 int pshare_scan_passes(unsigned int passes);
 int pshare_scan_set_run(enum pshare_run run);
 

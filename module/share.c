@@ -96,23 +96,24 @@ static void count_refusal(struct pshare_region *region, unsigned long addr,
 
 /*
  * A huge page was split.  Later kernels put the zero page where it was zero, all by
- * themselves: that came from us, so it goes into the books as if we had done it.
+ * themselves: that came from us, so it goes into the books as if we had done it.  Not
+ * so in other address spaces that map the same huge page after fork(2).
  */
-static void note_split_zeros(struct pshare_region *region, struct mm_struct *mm,
-			     unsigned long addr)
+static void note_split(struct pshare_region *region, const struct pshare_merge *merge)
 {
-	unsigned long at = max(addr & HPAGE_PMD_MASK, region->start);
-	unsigned long end = min((addr & HPAGE_PMD_MASK) + HPAGE_PMD_SIZE, region->end);
-	struct vm_area_struct *vma;
+	unsigned long block = merge->addr & HPAGE_PMD_MASK, addr;
+	unsigned int place;
 
-	if (!COMPAT_SPLIT_MAKES_ZEROS || !pshare_walk_lock(mm, PSHARE_LOCK_HASTY))
-		return;
-	for (; at < end; at += PAGE_SIZE) {
-		vma = pshare_walk_vma(mm, at);
-		if (vma && pshare_walk_one(vma, at, NULL) == PSHARE_FOUND_ZERO)
-			set_class(region, at, PSHARE_ZERO);
+	pshare_count(pshare_stats.splits, 1);
+	pshare_count(region->splits, 1);
+	trace_pshare_split(region->id, region->pid, merge->addr);
+	for_each_set_bit(place, merge->zeros, HPAGE_PMD_NR) {
+		addr = block + place * PAGE_SIZE;
+		if (addr < region->start || addr >= region->end)
+			continue;
+		set_class(region, addr, PSHARE_ZERO);
+		pshare_count(pshare_stats.results[PSHARE_MERGE_ZEROED], 1);
 	}
-	mmap_read_unlock(mm);
 }
 
 /* Merge the page at @addr into @shared, NULL for the zero page, and keep the books. */
@@ -126,15 +127,10 @@ static enum pshare_merge_result join(struct pshare_region *region, struct mm_str
 	};
 	enum pshare_merge_result result = pshare_merge_map(&merge, shared);
 
-	if (merge.split) {
-		pshare_count(pshare_stats.splits, 1);
-		pshare_count(region->splits, 1);
-		trace_pshare_split(region->id, region->pid, addr);
-		note_split_zeros(region, mm, addr);
-		/* The page itself may have been one of them. */
-		if (!shared && pshare_ledger_get(&region->ledger, addr) == PSHARE_ZERO)
-			return PSHARE_MERGE_DONE;
-	}
+	if (merge.split)
+		note_split(region, &merge);
+	if (result == PSHARE_MERGE_ZEROED)
+		return result;
 	if (result != PSHARE_MERGE_DONE) {
 		count_refusal(region, addr, result);
 		return result;
@@ -364,7 +360,8 @@ bool pshare_share_page(struct pshare_region *region, struct mm_struct *mm,
 			return true;
 		}
 	}
-	if (result != PSHARE_MERGE_DONE)
+	/* If the zero page there is ours the books say so; else the next visit will tell. */
+	if (result != PSHARE_MERGE_DONE && result != PSHARE_MERGE_ZEROED)
 		set_class(region, addr, refused_class(result));
 	return result != PSHARE_MERGE_BUSY;
 }

@@ -20,7 +20,8 @@
 		{ PSHARE_MERGE_KEPT_HUGE,	"kept_huge" },	\
 		{ PSHARE_MERGE_SPLIT,		"split" },	\
 		{ PSHARE_MERGE_BUSY,		"busy" },	\
-		{ PSHARE_MERGE_NOMEM,		"nomem" })
+		{ PSHARE_MERGE_NOMEM,		"nomem" },	\
+		{ PSHARE_MERGE_CAPPED,		"capped" })
 
 DECLARE_EVENT_CLASS(pshare_pass,
 	TP_PROTO(unsigned long full_scans, unsigned long pages_scanned),

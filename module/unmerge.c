@@ -4,7 +4,6 @@
  */
 #include <linux/delay.h>
 #include <linux/freezer.h>
-#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
@@ -16,6 +15,7 @@
 #include "prune.h"
 #include "region.h"
 #include "share.h"
+#include "trace.h"
 #include "unmerge.h"
 #include "walk.h"
 
@@ -43,11 +43,9 @@ static bool our_zero(struct pshare_region *region, unsigned long addr)
 	return region && pshare_ledger_get(&region->ledger, addr) == PSHARE_ZERO;
 }
 
-/* Is there a reason to stop half way? */
+/* Is there a signal that this should stop for? */
 static bool interrupted(const struct pshare_unmerging *how)
 {
-	if (how->singles)
-		return kthread_should_stop();
 	return !how->insist && signal_pending(current);
 }
 
@@ -99,6 +97,8 @@ static int unmerge_page(struct mm_struct *mm, struct pshare_region *region,
 	if (err < 0)
 		return err;
 	how->pages += !err;
+	if (region && !err)
+		trace_pshare_unshare(region->id, region->pid, addr);
 	/* Its twins are as they were: it could be merged again at once. */
 	if (region && !err)
 		pshare_ledger_set(&region->ledger, addr, 1,
@@ -187,16 +187,13 @@ static int unmerge_range(struct mm_struct *mm, struct pshare_region *region,
 			mutex_unlock(&pshare_scan_mutex);
 		mmput_async(mm);
 
-		/* Each took a page: free those that they had, before it is too many. */
-		if (how->singles && how->pages / PSHARE_STEP != pages / PSHARE_STEP)
-			pshare_prune_settle();
 		first_err = first_err ?: err;
 		if (err == -EBUSY || (err && (!how->insist || how->pages == pages)))
 			break;
 		cond_resched();
-		if (how->insist || how->singles)
+		if (how->insist)
 			try_to_freeze();
-		if (interrupted(how))
+		else if (signal_pending(current))
 			return -EINTR;
 	}
 	return first_err;
@@ -330,25 +327,44 @@ static int unmerge_regions(struct pshare_unmerging *how)
 }
 
 /**
- * pshare_unmerge_singles() - give back the shared pages that nobody else maps
- * @how: how, with @singles set, and how far it went
+ * pshare_unmerge_singles() - give back some shared pages that nobody else maps
+ * @at: how far it has come; all zero to begin
+ * @batch: to work with
  *
- * Those of registered regions.  A region whose process or memory cgroup has no memory
- * left, or that is locked for long, is passed over.
+ * Looks at one batch of a registered region.  A region whose process or memory cgroup
+ * has no memory left, or that is locked for long, is passed over.
  *
- * Context: the scanner's thread, sleeps; takes and drops the prune and the scan mutex.
+ * Context: process, sleeps; takes the scan mutex.
+ * Return: true when all regions have been looked at.
  */
-void pshare_unmerge_singles(struct pshare_unmerging *how)
+bool pshare_unmerge_singles(struct pshare_singles *at, struct pshare_batch *batch)
 {
-	struct pshare_region *region;
-	u32 id = 0;
+	struct pshare_unmerging how = { .singles = true };
+	struct pshare_region *region = pshare_region_get_next(at->region);
+	struct mm_struct *mm;
+	int err = -EBUSY;
 
-	while (!interrupted(how) && (region = pshare_region_get_next(id))) {
-		id = region->id + 1;
-		pshare_unmerge_region(region, how);
-		pshare_region_put(region);
+	if (!region)
+		return true;
+	if (region->id != at->region) {
+		at->region = region->id;
+		at->addr = region->start;
 	}
-	pshare_prune_settle();
+	mutex_lock(&pshare_scan_mutex);
+	mm = region->holds ? NULL : pshare_region_get_mm(region);
+	if (mm) {
+		batch->all = true;
+		err = unmerge_batch(mm, region, &at->addr, region->end, batch, &how);
+		batch->all = false;
+	}
+	mutex_unlock(&pshare_scan_mutex);
+	if (mm)
+		mmput_async(mm);
+	at->pages += how.pages;
+	if (err == -EBUSY || err == -ENOMEM || at->addr >= region->end)
+		at->region++;
+	pshare_region_put(region);
+	return false;
 }
 
 /**

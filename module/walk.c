@@ -2,6 +2,7 @@
 /*
  * What is at this address?  A walk of page tables that only reads.
  */
+#include <linux/bitmap.h>
 #include <linux/delay.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
@@ -227,6 +228,34 @@ enum pshare_found pshare_walk_one(struct vm_area_struct *vma, unsigned long addr
 	if (found == PSHARE_FOUND_ANON && page)
 		*page = seen;
 	return found;
+}
+
+/**
+ * pshare_walk_zeros() - where in 2 MiB is the zero page mapped?
+ * @vma: a mapping of anonymous memory that holds @addr; its address space is
+ *	 locked for reading
+ * @addr: an address in these 2 MiB
+ * @zeros: bitmap of HPAGE_PMD_NR, filled: pages that single entries map to the zero
+ *	   page, in this mapping
+ */
+void pshare_walk_zeros(struct vm_area_struct *vma, unsigned long addr, unsigned long *zeros)
+{
+	unsigned long block = addr & HPAGE_PMD_MASK;
+	unsigned long at = max(block, vma->vm_start);
+	unsigned long end = min(block + HPAGE_PMD_SIZE, vma->vm_end);
+	pmd_t *pmd = pshare_walk_table(vma->vm_mm, addr);
+	struct page *unused;
+	pte_t *start, *pte;
+	spinlock_t *ptl;
+
+	bitmap_zero(zeros, HPAGE_PMD_NR);
+	start = pmd ? compat_pte_lock(vma->vm_mm, pmd, at, &ptl) : NULL;
+	if (!start)
+		return;
+	for (pte = start; at < end; pte++, at += PAGE_SIZE)
+		if (classify_pte(ptep_get(pte), &unused) == PSHARE_FOUND_ZERO)
+			__set_bit((at - block) >> PAGE_SHIFT, zeros);
+	compat_pte_unlock(start, ptl);
 }
 
 /*

@@ -75,6 +75,7 @@ bool pshare_walk_gather(struct mm_struct *mm, unsigned long *addr, unsigned long
 void pshare_walk_put_pages(struct pshare_batch *batch);
 pmd_t *pshare_walk_table(struct mm_struct *mm, unsigned long addr);
 struct vm_area_struct *pshare_walk_vma(struct mm_struct *mm, unsigned long addr);
+void pshare_walk_zeros(struct vm_area_struct *vma, unsigned long addr, unsigned long *zeros);
 enum pshare_found pshare_walk_one(struct vm_area_struct *vma, unsigned long addr,
 				  struct page **page);
 

@@ -120,6 +120,16 @@ static inline bool compat_pte_poisoned(pte_t pte)
 #endif
 }
 
+/* Has the memory of a part of this large folio failed? */
+static inline bool compat_has_poison(struct folio *folio)
+{
+#ifdef PSHARE_HAVE_PAGE_HAS_POISON
+	return PageHasHWPoisoned(&folio->page);
+#else
+	return folio_test_has_hwpoisoned(folio);
+#endif
+}
+
 /* Number of entries that map a page which is no part of a larger folio. */
 static inline int compat_mapcount(struct page *page)
 {

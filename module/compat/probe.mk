@@ -26,6 +26,8 @@ ccflags-y += $(call pshare-has,SOFTLEAF,leafops.h,softleaf_is_swap)
 # after 6.12: vma_alloc_folio() lost its hugepage
 ccflags-y += $(call pshare-has,ALLOC_HUGEPAGE,gfp.h,bool hugepage|vma.*addr.*hugepage)
 # 6.12: splitting a huge page puts the zero page where it was zero
-ccflags-y += $(call pshare-has,SPLIT_ZEROPAGE,rmap.h,RMP_USE_SHARED_ZEROPAGE)
+ccflags-y += $(call pshare-has,SPLIT_ZEROPAGE,rmap.h,(RMP|TTU)_USE_SHARED_ZEROPAGE)
 # 6.7: shrinkers are allocated
 ccflags-y += $(call pshare-has,SHRINKER_ALLOC,shrinker.h,struct shrinker \*shrinker_alloc)
+# after 6.12: the mark of a large folio that is poisoned in part lost its Page form
+ccflags-y += $(call pshare-has,PAGE_HAS_POISON,page-flags.h,PAGEFLAG.HasHWPoisoned)

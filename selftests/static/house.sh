@@ -24,8 +24,9 @@ rank_of() {
 	share) echo 33 ;;
 	prune) echo 35 ;;
 	unmerge) echo 36 ;;
+	shrink) echo 38 ;;
 	scan) echo 40 ;;
-	shrink | hotplug) echo 45 ;;
+	hotplug) echo 45 ;;
 	control | sysfs | debugfs) echo 50 ;;
 	main) echo 60 ;;
 	*) echo unknown ;;
