@@ -90,6 +90,7 @@ my $text = table(
 	key('seed', 'seed'),
 	row('time', sub { sprintf('%.0f min', $_[0]{seconds} / 60) }),
 	row('machine', sub { "$_[0]{cpus} CPUs, $_[0]{memory_mib} MiB" }),
+	row('NUMA nodes, simulated', sub { $_[0]{nodes} }),
 	row('results', sub { "$_[0]{passed} ok, $_[0]{failed} not" }),
 	row('kernel log', sub { $_[0]{log_clean} ? 'clean' : 'not clean' }),
 	key('rounds of stress-ng', 'rounds'),
@@ -104,9 +105,10 @@ my $text = table(
 	counter('passes', 'full_scans'),
 	counter('pages scanned', 'pages_scanned'),
 	counter('pages merged', 'merged'),
-	row('shared pages at most', sub { mib_of_pages($_[0]{pages_sharing_most}) . ' saved' }),
+	row('most that was saved at once', sub { mib_of_pages($_[0]{pages_sharing_most} + $_[0]{ksm_zero_pages_most}) }),
 	counter('huge pages split', 'huge_splits'),
 	counter('given back', 'given_back'),
+	counter('zeroed by splits', 'zeroed_by_split'),
 	(map { counter($_, $_) } sort keys %refused),
 	row('bytes verified', sub { gib($_[0]{witness_bytes_verified}) }),
 	row('pages lost', sub { $_[0]{witness_lost} }),
@@ -115,6 +117,7 @@ my $text = table(
 	row('shared by page frames', sub { "$_[0]{witness_pages_shared_most} pages" }),
 	key('pages swapped out', 'vm_pswpout'),
 	key('pages swapped in', 'vm_pswpin'),
+	key('pages moved by the kernel', 'vm_pgmigrate_success'),
 	key('OOM kills', 'vm_oom_kill'),
 );
 

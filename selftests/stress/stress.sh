@@ -21,7 +21,7 @@ kernels=${KERNELS:-6.1 6.12 7.3}
 minutes=${MINUTES:-30}
 control=${PSHARE_CONTROL:-0}
 seed=${SEED:-$RANDOM}
-cpus=2 memory=2048
+cpus=2 memory=2048 nodes=2
 kind=stress
 [ "$control" = 0 ] || kind=stress-control
 out=$build/$kind
@@ -52,7 +52,7 @@ to_json() {
 	leaked=$(grep -aoE '[0-9]+ shared pages could not be unmerged' \
 		"$build/qemu/$version-selftests-$kind/console" | awk '{ n += $1 } END { print n + 0 }')
 	awk -v release="$(<"$(kernel_dir "$version")/release")" -v commit="$commit" -v seed="$seed" \
-		-v minutes="$minutes" -v cpus="$cpus" -v memory="$memory" -v leaked="$leaked" \
+		-v minutes="$minutes" -v cpus="$cpus" -v memory="$memory" -v nodes="$nodes" -v leaked="$leaked" \
 		-v control="$control" -v date="$(date -u +%Y-%m-%d)" -v ng="$ng" '
 		/^# stress: figure / { figures = figures sprintf(",\n  \"%s\": %s", $4, $5) }
 		/^# stress: counter / { counters = counters sprintf("%s\n    \"%s\": %s", csep, $4, $5); csep = "," }
@@ -69,7 +69,7 @@ to_json() {
 		END {
 			printf "{\n  \"release\": \"%s\",\n  \"commit\": \"%s\",\n  \"date\": \"%s\"", release, commit, date
 			printf ",\n  \"stress_ng\": \"%s\",\n  \"minutes\": %s,\n  \"seed\": %s", ng, minutes, seed
-			printf ",\n  \"cpus\": %s,\n  \"memory_mib\": %s,\n  \"control\": %s", cpus, memory, control ? "true" : "false"
+			printf ",\n  \"cpus\": %s,\n  \"memory_mib\": %s,\n  \"nodes\": %s,\n  \"control\": %s", cpus, memory, nodes, control ? "true" : "false"
 			printf ",\n  \"passed\": %d,\n  \"failed\": %d,\n  \"log_clean\": %s", passed, failed, clean ? "true" : "false"
 			printf ",\n  \"pages_left_behind\": %s%s", leaked, figures
 			printf ",\n  \"stress_ng_ops\": %.0f,\n  \"stress_ng_failures\": %d", ops, failures
@@ -100,8 +100,10 @@ run_kernel() {
 		export MODULE=$dir/module/pshare.ko
 	fi
 	echo "# ---- stress $version, $minutes minutes, seed $seed"
-	# A machine that says nothing more is given ten minutes beyond its time.
-	CPUS=$cpus MEM=$memory SECONDS_EACH=$((minutes * 60 + 600)) BOOT_NAME=$kind \
+	# Two nodes, so that the kernel and stress-ng move pages between them.  A
+	# machine that says nothing more is given ten minutes beyond its time.
+	CPUS=$cpus MEM=$memory APPEND=numa=fake=$nodes BOOT_NAME=$kind \
+		SECONDS_EACH=$((minutes * 60 + 600)) \
 		"$qemu_dir/boot.sh" "$version" "$dir/tests" stress | tee "$dir/tap" || status=$?
 	to_json "$version" "$dir/tap" >"$out/$version.json"
 	return "$status"
