@@ -35,6 +35,7 @@ static struct {
 	size_t sharing_most;		/* pages of the witnesses, by their frames */
 	long long pages_sharing_most;	/* of all, as the module counts them */
 	long long zero_most;
+	long long saved_most;		/* both at one time */
 	unsigned long looks;
 	unsigned int dead;		/* witnesses */
 } seen;
@@ -72,7 +73,7 @@ static void prepare(void)
 static void look_around(double begin)
 {
 	size_t sharing = witness_sharing();
-	long long pages;
+	long long pages, zero;
 	int dev;
 
 	if (sharing > seen.sharing_most)
@@ -83,9 +84,11 @@ static void look_around(double begin)
 		pages = ps_get("pages_sharing");
 		if (pages > seen.pages_sharing_most)
 			seen.pages_sharing_most = pages;
-		pages = ps_get("ksm_zero_pages");
-		if (pages > seen.zero_most)
-			seen.zero_most = pages;
+		zero = ps_get("ksm_zero_pages");
+		if (zero > seen.zero_most)
+			seen.zero_most = zero;
+		if (pages + zero > seen.saved_most)
+			seen.saved_most = pages + zero;
 	}
 	lib_note("%4.0f s: %lu merges, %lu passes, %lu registered, "
 		 "%zu pages of the witnesses shared; %lu MiB verified, %lu lost; %u loads",
@@ -169,6 +172,7 @@ static void print_figures(void)
 	printf("# figure witness_pages_shared_most %zu\n", seen.sharing_most);
 	printf("# figure pages_sharing_most %lld\n", seen.pages_sharing_most);
 	printf("# figure ksm_zero_pages_most %lld\n", seen.zero_most);
+	printf("# figure pages_saved_most %lld\n", seen.saved_most);
 	print_vmstat();
 	rounds_print();
 	module_print_sums();

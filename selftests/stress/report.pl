@@ -105,7 +105,7 @@ my $text = table(
 	counter('passes', 'full_scans'),
 	counter('pages scanned', 'pages_scanned'),
 	counter('pages merged', 'merged'),
-	row('most that was saved at once', sub { mib_of_pages($_[0]{pages_sharing_most} + $_[0]{ksm_zero_pages_most}) }),
+	row('most that was saved at once', sub { mib_of_pages($_[0]{pages_saved_most}) }),
 	counter('huge pages split', 'huge_splits'),
 	counter('given back', 'given_back'),
 	counter('zeroed by splits', 'zeroed_by_split'),
