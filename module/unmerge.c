@@ -346,7 +346,7 @@ bool pshare_unmerge_singles(struct pshare_singles *at, struct pshare_batch *batc
 
 	if (!region)
 		return true;
-	if (region->id != at->region) {
+	if (region->id != at->region || !at->addr) {
 		at->region = region->id;
 		at->addr = region->start;
 	}
@@ -361,8 +361,10 @@ bool pshare_unmerge_singles(struct pshare_singles *at, struct pshare_batch *batc
 	if (mm)
 		mmput_async(mm);
 	at->pages += how.pages;
-	if (err == -EBUSY || err == -ENOMEM || at->addr >= region->end)
+	if (err == -EBUSY || err == -ENOMEM || at->addr >= region->end) {
 		at->region++;
+		at->addr = 0;
+	}
 	pshare_region_put(region);
 	return false;
 }

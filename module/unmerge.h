@@ -25,7 +25,7 @@ struct pshare_unmerging {
 /**
  * struct pshare_singles - how far giving back single mappers has come
  * @region:	number of the region to go on with, or the first to look for; 0 to begin
- * @addr:	address to go on from
+ * @addr:	address to go on from; 0 means the start of the region
  * @pages:	pages that got their own copy so far
  */
 struct pshare_singles {
