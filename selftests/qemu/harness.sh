@@ -37,7 +37,7 @@ quietly "$qemu_dir/module.sh" "$version" "$work/module" "$qemu_dir/warn/Kbuild" 
 cp "$work/module/"provoke_{warning,fault}.ko "$work/tests/files/tests/"
 faults=()
 if has_instruments "$version"; then
-	faults=(use-after-free lock-order sleep-in-atomic list lost-node)
+	faults=(uses-freed lock-order sleep-in-atomic list lost-node)
 fi
 
 status=0
@@ -64,7 +64,7 @@ notices "goes on after a kernel that died" '^ok [0-9]+ last: runs on a new machi
 for fault in "${faults[@]+"${faults[@]}"}"; do
 	dirty="^not ok [0-9]+ $fault: the kernel log is clean\$"
 	case $fault in
-	use-after-free) notices "notices a use after free" "$dirty" '^# .*BUG: KASAN: use-after-free' ;;
+	uses-freed) notices "notices a use after free" "$dirty" '^# .*BUG: KASAN: use-after-free' ;;
 	lock-order) notices "notices two orders of locks" "$dirty" \
 		'^# .*WARNING: possible circular locking dependency detected' \
 		'^not ok [0-9]+ lock-order: lockdep is still on$' ;;
