@@ -127,10 +127,7 @@ FIXTURE_TEARDOWN(hmm)
 		pair_stop(&self->pair);
 }
 
-#define NEEDS_DEVICE() do {						\
-	if (!self->there)						\
-		SKIP(return, "this kernel has no test_hmm");		\
-} while (0)
+#define NO_DEVICE "this kernel has no test_hmm"
 
 /* Pages of both that do not hold what they should. */
 static size_t wrong(FIXTURE_DATA(hmm) *self)
@@ -147,7 +144,8 @@ TEST_F_TIMEOUT(hmm, shared_pages_stay, 100)
 	uint64_t frames[HALF];
 	long fd;
 
-	NEEDS_DEVICE();
+	if (!self->there)
+		SKIP(return, NO_DEVICE);
 	fd = open_device(self->a);
 	ASSERT_EQ(0, ps_scan(self->pair.dev, PASSES));
 	ASSERT_EQ(HALF, pair_same(&self->pair));
@@ -173,7 +171,8 @@ TEST_F_TIMEOUT(hmm, pages_of_the_device, 100)
 	struct pshare_read read;
 	long fd_a, fd_b;
 
-	NEEDS_DEVICE();
+	if (!self->there)
+		SKIP(return, NO_DEVICE);
 	fd_a = open_device(self->a);
 	fd_b = open_device(self->b);
 	migrate(_metadata, self->a, fd_a, 0, HALF);
@@ -205,7 +204,8 @@ TEST_F_TIMEOUT(hmm, exclusive_access, 100)
 {
 	long fd;
 
-	NEEDS_DEVICE();
+	if (!self->there)
+		SKIP(return, NO_DEVICE);
 	fd = open_device(self->a);
 	ASSERT_EQ(0, ps_scan(self->pair.dev, PASSES));
 	ASSERT_EQ(HALF, pair_same(&self->pair));
@@ -250,7 +250,8 @@ TEST_F_TIMEOUT(hmm, while_scanning, 200)
 	long long scans;
 	long fd_a, fd_b;
 
-	NEEDS_DEVICE();
+	if (!self->there)
+		SKIP(return, NO_DEVICE);
 	fd_a = open_device(self->a);
 	fd_b = open_device(self->b);
 	ASSERT_EQ(0, ps_set("pages_to_scan", 1000000));

@@ -143,10 +143,7 @@ static struct holds trace(struct __test_metadata *_metadata, int dev, unsigned i
 	return holds;
 }
 
-#define NEEDS_TRACEPOINTS() do {						\
-	if (!self->there)						\
-		SKIP(return, "this kernel has no tracepoints of mmap_lock");	\
-} while (0)
+#define NO_EVENTS "this kernel has no tracepoints of mmap_lock"
 
 /* Pages without a twin, and holes: the walk alone. */
 TEST_F_TIMEOUT(holds, walking, 250)
@@ -154,7 +151,8 @@ TEST_F_TIMEOUT(holds, walking, 250)
 	struct holds holds;
 	struct child many;
 
-	NEEDS_TRACEPOINTS();
+	if (!self->there)
+		SKIP(return, NO_EVENTS);
 	child_start(&many, MANY, 0);
 	child_fill(&many, 0, MANY, MANY_SEED, 1);
 	ASSERT_EQ(0, ps_add(self->pair.dev, many.pid, many.mem, MANY * PAGE, NULL, NULL));
@@ -177,7 +175,8 @@ TEST_F_TIMEOUT(holds, merging, 250)
 {
 	struct holds holds;
 
-	NEEDS_TRACEPOINTS();
+	if (!self->there)
+		SKIP(return, NO_EVENTS);
 	holds = trace(_metadata, self->pair.dev, PASSES);
 	EXPECT_LE(2 * PAGES, holds.count);
 	EXPECT_EQ(0, holds.slept);
