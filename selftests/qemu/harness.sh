@@ -37,7 +37,7 @@ quietly "$qemu_dir/module.sh" "$version" "$work/module" "$qemu_dir/warn/Kbuild" 
 cp "$work/module/"provoke_{warning,fault}.ko "$work/tests/files/tests/"
 faults=()
 if has_instruments "$version"; then
-	faults=(uses-freed lock-order sleep-in-atomic list lost-node)
+	faults=(lock-order uses-freed sleep-in-atomic list lost-node)
 fi
 
 status=0
