@@ -43,7 +43,7 @@ status=0
 MODULE=$work/module/pshare.ko BOOT_NAME=faults MEM=${MEM:-1024} SECONDS_EACH=${SECONDS_EACH:-3600} \
 	APPEND="${SITES:+PSHARE_FAULTS_ONLY=$SITES}" \
 	"$qemu_dir/boot.sh" "$version" "$work/tests" faults | tee "$work/tap" |
-	grep -v '^# faults: site: ' || status=$?
+	grep --line-buffered -v '^# faults: site: ' || status=$?
 
 # A line for each place; those whose callee cannot fail are told with the reason.
 {

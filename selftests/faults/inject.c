@@ -42,7 +42,6 @@ void inject_setup(void)
 {
 	inject_verbose(false);
 	set_all("probability", "0");
-	set_all("interval", "1");
 	set_all("space", "0");
 	set_all("task-filter", "Y");
 	set_all("stacktrace-depth", "32");
@@ -58,19 +57,26 @@ void inject_verbose(bool verbose)
 	set_all("verbose_ratelimit_interval_ms", "0");
 }
 
-void inject_arm(unsigned long address, bool once)
+void inject_arm_range(unsigned long start, unsigned long end, unsigned int interval, bool once)
 {
 	char text[32];
 
 	set_all("probability", "0");
-	snprintf(text, sizeof(text), "%#lx", address);
+	snprintf(text, sizeof(text), "%u", interval);
+	set_all("interval", text);
+	snprintf(text, sizeof(text), "%#lx", start);
 	set_all("require-start", text);
-	snprintf(text, sizeof(text), "%#lx", address + 1);
+	snprintf(text, sizeof(text), "%#lx", end);
 	set_all("require-end", text);
 	armed_times = once ? 1 : MANY;
 	snprintf(text, sizeof(text), "%u", armed_times);
 	set_all("times", text);
 	set_all("probability", "100");
+}
+
+void inject_arm(unsigned long address, bool once)
+{
+	inject_arm_range(address, address + 1, 1, once);
 }
 
 struct failures inject_count(void)

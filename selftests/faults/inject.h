@@ -25,6 +25,11 @@ void inject_setup(void);
  * in their children.
  */
 void inject_arm(unsigned long address, bool once);
+/*
+ * The same below any call that returns to [@start, @end), and of what the task
+ * allocates there or elsewhere only each @interval-th.
+ */
+void inject_arm_range(unsigned long start, unsigned long end, unsigned int interval, bool once);
 /* No more failures. */
 struct failures inject_disarm(void);
 /* What has failed since inject_arm(). */

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 
 #define MAX_STEPS	3000
 #define SWEEP_PAGES	6
+#define LOADS		60
 
 /* ---- loading the module ---- */
 
@@ -49,38 +49,63 @@ static bool anything_left(void)
 	       !access("/sys/kernel/debug/pshare", F_OK);
 }
 
+/* From where to where the function of the kernel is that calls a module's init. */
+static void find_caller(unsigned long *start, unsigned long *end)
+{
+	FILE *symbols = fopen("/proc/kallsyms", "r");
+	char line[512], name[256];
+	unsigned long address;
+
+	*start = 0;
+	*end = 0;
+	while (symbols && fgets(line, sizeof(line), symbols)) {
+		if (sscanf(line, "%lx %*c %255s", &address, name) != 2)
+			continue;
+		if (!strcmp(name, "do_one_initcall"))
+			*start = address;
+		else if (*start && !*end)
+			*end = address;
+	}
+	if (!*end)
+		lib_die("the kernel does not tell where it calls a module");
+	fclose(symbols);
+}
+
+/*
+ * Below pshare_init() only: what the kernel itself allocates to load a module it does
+ * not expect to fail, and says so.
+ */
 static unsigned int sweep_load(struct work *work)
 {
 	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	int err, ko = open(getenv("PSHARE_KO") ?: "/pshare.ko", O_RDONLY | O_CLOEXEC);
+	unsigned long start, end;
+	struct failures failed;
+	unsigned int n, steps = 0;
 	struct site *site;
-	bool done = true;
-	unsigned int n;
+	int err;
 
+	find_caller(&start, &end);
 	inject_verbose(true);
-	for (n = 1; done && n < MAX_STEPS && !*work->wrong; n++) {
+	inject_task(getpid());
+	for (n = 1; n <= LOADS && !*work->wrong; n++) {
 		lseek(kmsg, 0, SEEK_END);
-		inject_nth(getpid(), n);
-		err = syscall(SYS_finit_module, ko, "", 0) ? -errno : 0;
-		done = inject_nth_done(getpid());
-		inject_nth(getpid(), 0);
-		site = done ? told_site(kmsg) : NULL;
-		if (site) {
+		inject_arm_range(start, end, n, true);
+		err = module_load("");
+		failed = inject_disarm();
+		steps += failed.slab + failed.page;
+		site = told_site(kmsg);
+		if (site)
 			site->at_load++;
-			snprintf(site->said, sizeof(site->said), "load: %s",
-				 err ? strerrorname_np(-err) : "went on");
-		}
 		work_note(work, "load", err);
 		if (!err)
 			work_note(work, "unload", module_unload());
 		if (anything_left())
 			work_wrong(work, "something is left.");
 		if (*work->wrong)
-			work_wrong(work, "Allocation %u, %s.", n,
-				   site ? site->where : "not of the module");
+			work_wrong(work, "Load %u, %s.", n, site ? site->where : "elsewhere");
 	}
 	inject_verbose(false);
-	return n - 2;
+	return steps;
 }
 
 /* ---- calls ---- */
