@@ -7,8 +7,8 @@
 # Parts: unit static tool harness selftests guests coverage faults fuzz
 # In the environment: KERNELS (versions), TESTS (programs of selftests; all), SEED
 # and CALLS (of fuzz), SITES (of faults)
-# What a kernel's version matters to is run with each; guests with the first,
-# the checks of the source with 6.1.
+# What a kernel's version matters to is run with each; guests with the first, and
+# harness, unless it is alone; the checks of the source with 6.1.
 # Ends with a line for each kernel and one line "N passed, N failed, N skipped"
 # for all; fails if anything failed.
 set -uo pipefail
@@ -168,7 +168,9 @@ for name in "$@"; do
 		done
 		;;
 	harness)
-		for version in $tested; do
+		# Among other parts it is the scripts that matter, and they are the same.
+		[ $# -eq 1 ] && harnessed=$tested || harnessed=$first_kernel
+		for version in $harnessed; do
 			part "$name $version" "$top/selftests/qemu/harness.sh" "$version"
 		done
 		;;
