@@ -270,8 +270,8 @@ static void act(struct hand *hand)
 		}
 		break;
 	case 5:
-	case 6:
-		advise(hand, 64, MADV_PAGEOUT);
+		if (!chance(hand, 4))
+			advise(hand, 64, MADV_PAGEOUT);
 		break;
 	case 7:
 		if (!chance(hand, 8))
@@ -305,7 +305,7 @@ static void *run_hand(void *arg)
 		}
 		act(hand);
 		/* The others need the CPU, too. */
-		lib_sleep_ms(20);
+		lib_sleep_ms(50);
 	}
 	if (hand->child > 0)
 		waitpid(hand->child, NULL, 0);
