@@ -89,7 +89,7 @@ share_some() {
 # At the end of each phase: everything can be given back, and the module leaves.
 leave_in_order() {
 	say "run=2, rmmod"
-	knob run 2
+	give_all_back
 	fig left "$(counter pages_shared)+$(counter pages_sharing)+$(counter ksm_zero_pages)"
 	guests_live unmerged
 	rmmod pshare || fail "rmmod refused"

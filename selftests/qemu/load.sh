@@ -107,7 +107,7 @@ run_phase() {
 	done | sort >>"$build/$version-load.figures"
 }
 
-pressure_mib=${GUEST_MIB:-96}
+pressure_mib=${GUEST_MIB:-64}
 mkdir -p "$build"
 : >"$build/$version-load.figures"
 echo "TAP version 13"
@@ -119,7 +119,7 @@ for phase in "$@"; do
 host.scratch=${GUEST_SCRATCH:-16}"
 		;;
 	pressure)
-		run_phase "${MEM:-2048}" "host.guest_memory=${GUEST_MEMORY:-224} host.mib=$pressure_mib \
+		run_phase "${MEM:-2048}" "host.guest_memory=${GUEST_MEMORY:-192} host.mib=$pressure_mib \
 host.kind=equal"
 		;;
 	*) die "no phase is called $phase" ;;
