@@ -11,7 +11,7 @@ TESTS ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-export KERNELS TESTS SEED CALLS SITES
+export KERNELS TESTS SEED CALLS SITES PHASES
 
 DEBUG_KERNEL := 6.1-debug
 PARTS := unit static tool harness selftests guests
@@ -34,7 +34,7 @@ help:
 	@echo '  tool-check       the command, in user space'
 	@echo '  harness          whether the test harness notices failures'
 	@echo '  selftests        programs in a booted kernel; TESTS="share thp" chooses some'
-	@echo '  guests           two real guests under KVM, beside mainline ksmd, on the first of KERNELS'
+	@echo '  guests           two real guests under KVM, beside mainline ksmd'
 	@echo 'With a kernel of our own that has KASAN, lockdep, kmemleak and others, built first (minutes):'
 	@echo '  check-debug      harness, selftests, guests, faults and fuzz on it'
 	@echo '  faults           every allocation of the module fails, each in its turn: build/faults.json'
@@ -42,6 +42,7 @@ help:
 	@echo '  coverage         which lines of the module the selftests reach: build/coverage.txt'
 	@echo
 	@echo '  demo             the guests, to watch; writes build/demo.json'
+	@echo '  load             guests that are ballooned, reset, killed, moved, starved, on each of KERNELS; PHASES=storm'
 	@echo '  stress           stress-ng, MINUTES=30 on each of KERNELS; writes build/stress.json'
 
 modules:
@@ -63,7 +64,7 @@ install: tool
 check:
 	@selftests/check.sh $(if $(TESTS),selftests,$(PARTS))
 
-unit static harness selftests guests:
+unit static harness selftests guests load:
 	@selftests/check.sh $@
 
 tool-check:
@@ -93,4 +94,4 @@ clean:
 	find module \( -name '*.o' -o -name '.*.cmd' -o -name '.*.d' \) -delete
 
 .PHONY: all help modules modules_install tool install check unit static tool-check \
-	harness selftests guests check-debug faults fuzz coverage demo stress clean
+	harness selftests guests load check-debug faults fuzz coverage demo stress clean

@@ -4,11 +4,11 @@
 # Runs parts of the tests, shows their TAP lines and counts them.
 #
 # usage: check.sh PART...
-# Parts: unit static tool harness selftests guests coverage faults fuzz
+# Parts: unit static tool harness selftests guests load coverage faults fuzz
 # In the environment: KERNELS (versions), TESTS (programs of selftests; all), SEED
 # and CALLS (of fuzz), SITES (of faults)
-# What a kernel's version matters to is run with each; guests with the first, and
-# harness, unless it is alone; the checks of the source with 6.1.
+# What a kernel's version matters to is run with each; with the first only the
+# harness, unless it is alone; the checks of the source with 6.1.  PHASES of load.
 # Ends with a line for each kernel and one line "N passed, N failed, N skipped"
 # for all; fails if anything failed.
 set -uo pipefail
@@ -130,6 +130,14 @@ guests() {
 		"$top/selftests/qemu/guests.sh" "$1" check
 }
 
+# PHASES: those of load.sh, all by default.
+load() {
+	build_module "$1" || return
+	# shellcheck disable=SC2086 # a list of words
+	MODULE=$(kernel "$1")/module/pshare.ko TOOL=$BUILD/userctl/pshare \
+		"$top/selftests/qemu/load.sh" "$1" ${PHASES-}
+}
+
 mkdir -p "$out"
 log=$(mktemp "$out/build.XXXXXX")
 trap 'rm -f "$log"' EXIT
@@ -174,8 +182,7 @@ for name in "$@"; do
 			part "$name $version" "$top/selftests/qemu/harness.sh" "$version"
 		done
 		;;
-	guests) part "$name $first_kernel" guests "$first_kernel" ;;
-	selftests | coverage | faults | fuzz)
+	selftests | guests | load | coverage | faults | fuzz)
 		for version in $tested; do
 			part "$name $version" "$name" "$version"
 		done
