@@ -99,7 +99,7 @@ pshare_scans_while_guests_write() {
 	pshare set run 1 >/dev/null || fail "pshare set run"
 	command_guests write writing
 	guests_live merged
-	scans=$(cat $ours/full_scans) limit=$(($(seconds) + 240))
+	scans=$(cat $ours/full_scans) limit=$(($(seconds) + 900))
 	while [ "$(cat $ours/full_scans)" -lt $((scans + 2)) ]; do
 		[ "$(seconds)" -lt $limit ] || fail "the scanner stands still"
 		progress "pshare: $(cat $ours/pages_sharing) pages sharing; guests in rounds" \
@@ -129,7 +129,7 @@ say "starting two guests of $guest_memory MiB under KVM"
 begin=$(seconds)
 start_guest guest1 1 -no-reboot
 start_guest guest2 2 -no-reboot
-await_all READY 0 600
+await_all READY 0 900
 fig boot_seconds $(($(seconds) - begin))
 fig guests 2
 guests_live start

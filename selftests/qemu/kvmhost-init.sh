@@ -174,13 +174,13 @@ command_guests() {
 		echo "$1" >"/run/$guest.in"
 	done
 	for guest in $guests; do
-		await "$guest" "now $2" "$(cat "/run/$guest.before")" 240
+		await "$guest" "now $2" "$(cat "/run/$guest.before")" 900
 	done
 }
 
 # Every guest goes through two more rounds, and finds every byte right.
 guests_live() {
-	local guest rounds='' limit=$(($(seconds) + 300))
+	local guest rounds='' limit=$(($(seconds) + 900))
 	for guest in $guests; do
 		round_of "$guest" >"/run/$guest.before"
 	done

@@ -65,7 +65,7 @@ start_scanner() {
 # More passes, at full speed, beside whatever goes on.
 passes() {
 	local target=$(($(counter full_scans) + $1))
-	hope "the scanner has done $1 passes" 240 at_pass "$target"
+	hope "the scanner has done $1 passes" 900 at_pass "$target"
 }
 
 at_pass() {
@@ -118,13 +118,13 @@ balloons() {
 			ask "$guest" "balloon $small" >/dev/null
 		done
 		for guest in $guests; do
-			hope "$guest has given memory away" 120 balloon_in "$guest" 1 $((small + 2))
+			hope "$guest has given memory away" 900 balloon_in "$guest" 1 $((small + 2))
 		done
 		for guest in $guests; do
 			ask "$guest" "balloon $guest_memory" >/dev/null
 		done
 		for guest in $guests; do
-			hope "$guest has its memory again" 120 balloon_in "$guest" "$guest_memory" "$guest_memory"
+			hope "$guest has its memory again" 900 balloon_in "$guest" "$guest_memory" "$guest_memory"
 		done
 		look_after
 	done
@@ -139,11 +139,10 @@ storm() {
 	guest_append="$guest_append reboot=t"
 	start_guest guest1 1 -device "$balloon"
 	start_guest guest2 2 -device "$balloon"
-	# From the first instruction on.
+	await_all READY 0 1800
 	start_scanner
-	await_all READY 0 600
 	passes 3
-	hope "the guests share" 120 share_some guest1 guest2 100
+	hope "the guests share" 900 share_some guest1 guest2 100
 	fig common "$(common_frames guest1 guest2)"
 	balloons
 
@@ -154,21 +153,21 @@ storm() {
 	fig sharing_when_killed "$(counter pages_sharing)"
 	kill -KILL "$killed"
 	forget_guest guest2
-	hope "the region of the killed guest is gone" 60 regions_are 1
+	hope "the region of the killed guest is gone" 900 regions_are 1
 	fig regions_after_kill "$(regions)"
 	start_guest guest2 2 -device "$balloon"
 	register guest2
-	await guest1 READY "$ready" 300
-	await guest2 READY 0 300
+	await guest1 READY "$ready" 1800
+	await guest2 READY 0 1800
 	guests_live restarted
 
 	say "guest1 is reset, guest2 goes on"
 	ready=$(times_said guest1 READY)
 	ask guest1 system_reset >/dev/null
-	await guest1 READY "$ready" 300
+	await guest1 READY "$ready" 1800
 	fig boots_of_guest1 "$(times_said guest1 READY)"
 	passes 3
-	hope "the guests share" 120 share_some guest1 guest2 100
+	hope "the guests share" 900 share_some guest1 guest2 100
 	fig common_again "$(common_frames guest1 guest2)"
 	guests_live reset
 	fig passes "$(counter full_scans)"
@@ -208,11 +207,11 @@ pressure() {
 	for number in 1 2 3; do
 		start_guest "guest$number" "$number" -no-reboot
 	done
-	await_all READY 0 900
+	await_all READY 0 1800
 	command_guests quiet quiet
 	start_scanner
 	passes 4
-	hope "the guests share" 120 share_some guest1 guest2 $((mib * 256))
+	hope "the guests share" 900 share_some guest1 guest2 $((mib * 256))
 	fig sharing "$(counter pages_sharing)"
 	fig common "$(common_frames guest1 guest2)"
 
@@ -235,7 +234,7 @@ pressure() {
 		echo differ >"/run/$guest.in"
 		count=$((count + 1))
 	done
-	hope_without_guests "each guest has died or gone on" 600 all_decided
+	hope_without_guests "each guest has died or gone on" 1200 all_decided
 	# shellcheck disable=SC2086 # a list
 	set -- $guests
 	fig guests $count
@@ -281,10 +280,10 @@ migrate() {
 	say "two guests that write; they share"
 	start_guest guest1 1 -no-reboot
 	start_guest guest2 2 -no-reboot
-	await_all READY 0 600
+	await_all READY 0 1800
 	start_scanner
 	passes 3
-	hope "the guests share" 120 share_some guest1 guest2 100
+	hope "the guests share" 900 share_some guest1 guest2 100
 	fig common "$(common_frames guest1 guest2)"
 
 	say "guest1 moves to another QEMU, which is registered before its memory arrives"
@@ -295,22 +294,22 @@ migrate() {
 	ask guest1 "migrate_set_parameter downtime-limit 20000" >/dev/null
 	begin=$(seconds)
 	ask guest1 "migrate -d tcp:127.0.0.1:4444"
-	hope "the migration is complete" 240 migrated
+	hope "the migration is complete" 900 migrated
 	fig migration_seconds $(($(seconds) - begin))
 	ask guest1 "info migrate" | grep -E 'total ram|transferred|duplicate|normal:|downtime:'
 	last=$(round_of guest1)
 	fig last_round_before "$last"
 	forget_guest guest1
 	ask guest1 quit >/dev/null
-	await moved '^round .* ok' 1 240
+	await moved '^round .* ok' 1 900
 	first=$(grep -a '^round .* ok' /run/moved.log | head -n 1 | tr -dc 0-9)
 	fig first_round_after "$first"
 	fig boots_after "$(times_said moved READY)"
-	hope "the source is gone" 60 source_gone
+	hope "the source is gone" 900 source_gone
 	fig regions "$(regions)"
 	guests_live moved
 	passes 3
-	hope "the guest that moved shares again" 120 share_some moved guest2 100
+	hope "the guest that moved shares again" 900 share_some moved guest2 100
 	fig common_again "$(common_frames moved guest2)"
 	guests_live shared
 }
