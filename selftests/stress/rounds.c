@@ -21,7 +21,7 @@
 #define MAX_ROUNDS	32
 #define MAX_STRESSORS	128
 #define MAX_WORDS	96
-#define PATIENCE	180	/* seconds that it may take beyond its time to end */
+#define PATIENCE	900	/* seconds that it may take beyond its time to end */
 #define OUTPUT		"/tmp/stress-ng.out"
 #define METRICS		"/tmp/stress-ng.yaml"
 

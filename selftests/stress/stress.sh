@@ -101,9 +101,9 @@ run_kernel() {
 	fi
 	echo "# ---- stress $version, $minutes minutes, seed $seed"
 	# Two nodes, so that the kernel and stress-ng move pages between them.  A
-	# machine that says nothing more is given ten minutes beyond its time.
+	# machine that says nothing more is given half an hour beyond its time.
 	CPUS=$cpus MEM=$memory APPEND=numa=fake=$nodes BOOT_NAME=$kind \
-		SECONDS_EACH=$((minutes * 60 + 600)) \
+		SECONDS_EACH=$((minutes * 60 + 1800)) \
 		"$qemu_dir/boot.sh" "$version" "$dir/tests" stress | tee "$dir/tap" || status=$?
 	to_json "$version" "$dir/tap" >"$out/$version.json"
 	return "$status"
