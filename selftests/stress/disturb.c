@@ -52,6 +52,35 @@ static bool choose(int dev, unsigned int *random, struct pshare_read *read)
 	return true;
 }
 
+static void zero_pages(int dev, unsigned int *random)
+{
+	(void)dev;
+	set("use_zero_pages", rand_r(random) % 2);
+}
+
+static void unmerge_all(int dev, unsigned int *random)
+{
+	(void)dev;
+	(void)random;
+	set("run", 2);
+	set("run", 1);
+}
+
+static void halt(int dev, unsigned int *random)
+{
+	(void)dev;
+	(void)random;
+	set("run", 0);
+	lib_sleep_ms(500);
+	set("run", 1);
+}
+
+static void scan(int dev, unsigned int *random)
+{
+	(void)random;
+	judge(ps_scan(dev, 1), "scan");
+}
+
 static void unmerge(int dev, unsigned int *random)
 {
 	struct pshare_read read;
@@ -94,23 +123,26 @@ static void move_witness(int dev, unsigned int *random)
 	}
 }
 
-static void read_tables(void)
+static void read_tables(int dev, unsigned int *random)
 {
 	static const char * const tables[] = { "regions", "groups", "scan" };
 	static char text[1 << 20];
 	char path[64];
 
+	(void)dev;
+	(void)random;
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
 		snprintf(path, sizeof(path), "/sys/kernel/debug/pshare/%s", tables[i]);
 		judge(file_try_read(path, text, sizeof(text)), path);
 	}
 }
 
-static void pace(unsigned int *random)
+static void pace(int dev, unsigned int *random)
 {
 	static const int pages[] = { 100000, 100000, 1000, 1 };
 	static const int sleeps[] = { 0, 0, 1, 20 };
 
+	(void)dev;
 	set("pages_to_scan", pages[rand_r(random) % 4]);
 	set("sleep_millisecs", sleeps[rand_r(random) % 4]);
 	lib_sleep_ms(1000);
@@ -119,11 +151,12 @@ static void pace(unsigned int *random)
 }
 
 /* The knob is not in every version of the module. */
-static void cap(unsigned int *random)
+static void cap(int dev, unsigned int *random)
 {
 	static const char * const caps[] = { "100\n", "1000\n", "0\n" };
 	char before[32];
 
+	(void)dev;
 	if (file_try_read(PSHARE_SYSFS "max_pages_shared", before, sizeof(before)))
 		return;
 	judge(ps_set_text("max_pages_shared", caps[rand_r(random) % 3]), "max_pages_shared");
@@ -131,10 +164,11 @@ static void cap(unsigned int *random)
 	judge(ps_set_text("max_pages_shared", before), "max_pages_shared");
 }
 
-static void memory_limit(unsigned int *random)
+static void memory_limit(int dev, unsigned int *random)
 {
 	static const char * const limits[] = { "max", "900M", "600M", "400M" };
 
+	(void)dev;
 	/* Pages in use beyond the new limit are swapped out, or somebody is killed. */
 	cg_write(CGROUP, "memory.max", limits[rand_r(random) % 4]);
 	done++;
@@ -166,10 +200,12 @@ static void __attribute__((noreturn)) be_greedy(void)
 	_exit(0);
 }
 
-static void greedy(void)
+static void greedy(int dev, unsigned int *random)
 {
 	static pid_t pid;
 
+	(void)dev;
+	(void)random;
 	if (pid && waitpid(pid, NULL, WNOHANG) != pid)
 		return;
 	cg_create(GREEDY);
@@ -184,8 +220,9 @@ static void greedy(void)
 	follow_root(pid);
 }
 
-static void whole_machine(unsigned int *random)
+static void whole_machine(int dev, unsigned int *random)
 {
+	(void)dev;
 	done++;
 	switch (rand_r(random) % 4) {
 	case 0:
@@ -200,57 +237,48 @@ static void whole_machine(unsigned int *random)
 	}
 }
 
+/* What there is to choose from; what is there twice is chosen twice as often. */
+static struct action {
+	const char *name;
+	void (*run)(int dev, unsigned int *random);
+	double slowest;
+} actions[] = {
+	{ "zero-pages", zero_pages },
+	{ "run-2", unmerge_all },
+	{ "run-0", halt },
+	{ "scan", scan },
+	{ "pace", pace },
+	{ "cap", cap },
+	{ "tables", read_tables },
+	{ "unmerge", unmerge },
+	{ "unmerge", unmerge },
+	{ "remove", remove_one },
+	{ "remove", remove_one },
+	{ "witness", move_witness },
+	{ "machine", whole_machine },
+	{ "memory-limit", memory_limit },
+	{ "greedy", greedy },
+	{ "greedy", greedy },
+};
+
+#define NR_ACTIONS	(sizeof(actions) / sizeof(actions[0]))
+
 void disturb(unsigned int *random)
 {
-	int dev = module_get();
+	struct action *action = &actions[rand_r(random) % NR_ACTIONS];
+	double begin = lib_seconds();
 
-	switch (rand_r(random) % 16) {
-	case 0:
-		set("use_zero_pages", rand_r(random) % 2);
-		break;
-	case 1:
-		set("run", 2);
-		set("run", 1);
-		break;
-	case 2:
-		set("run", 0);
-		lib_sleep_ms(500);
-		set("run", 1);
-		break;
-	case 3:
-		judge(ps_scan(dev, 1), "scan");
-		break;
-	case 4:
-		pace(random);
-		break;
-	case 5:
-		cap(random);
-		break;
-	case 6:
-	case 7:
-		read_tables();
-		break;
-	case 8:
-	case 9:
-		unmerge(dev, random);
-		break;
-	case 10:
-	case 11:
-		remove_one(dev, random);
-		break;
-	case 12:
-		move_witness(dev, random);
-		break;
-	case 13:
-		whole_machine(random);
-		break;
-	case 14:
-		memory_limit(random);
-		break;
-	default:
-		greedy();
-	}
+	action->run(module_get(), random);
 	module_put();
+	begin = lib_seconds() - begin;
+	if (begin > action->slowest)
+		action->slowest = begin;
+}
+
+void disturb_print(void)
+{
+	for (size_t i = 0; i < NR_ACTIONS; i++)
+		lib_note("%s took %.1f s at most", actions[i].name, actions[i].slowest);
 }
 
 unsigned long disturb_done(void)

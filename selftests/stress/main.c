@@ -173,6 +173,7 @@ static void print_figures(void)
 	printf("# figure pages_sharing_most %lld\n", seen.pages_sharing_most);
 	printf("# figure ksm_zero_pages_most %lld\n", seen.zero_most);
 	printf("# figure pages_saved_most %lld\n", seen.saved_most);
+	disturb_print();
 	print_vmstat();
 	rounds_print();
 	module_print_sums();

@@ -26,6 +26,7 @@ struct counter {
 static struct counter counters[MAX_COUNTERS];
 static unsigned int nr_counters, loads, unloads;
 static int device = -1;
+static double slowest_unload;
 
 /* Whoever reads it uses the device; whoever writes it takes the device away. */
 static pthread_rwlock_t device_lock = PTHREAD_RWLOCK_INITIALIZER;
@@ -74,6 +75,7 @@ unsigned long module_sum(const char *name)
 
 void module_print_sums(void)
 {
+	lib_note("unloading under load took %.1f s at most", slowest_unload);
 	for (unsigned int i = 0; i < nr_counters; i++)
 		printf("# counter %s %lu\n", counters[i].name, counters[i].sum + counters[i].now);
 }
@@ -160,8 +162,13 @@ void module_begin(void)
 
 void module_reload(void)
 {
+	double begin = lib_seconds();
+
 	pthread_rwlock_wrlock(&device_lock);
 	unload();
+	begin = lib_seconds() - begin;
+	if (begin > slowest_unload)
+		slowest_unload = begin;
 	load();
 	pthread_rwlock_unlock(&device_lock);
 	follow_all();

@@ -88,6 +88,8 @@ void module_put(void);
 /* One thing, chosen by chance. */
 void disturb(unsigned int *random);
 unsigned long disturb_done(void);
+/* How long each took at most. */
+void disturb_print(void);
 /* Answers that are in no dictionary. */
 unsigned long disturb_strange(void);
 
