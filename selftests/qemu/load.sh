@@ -27,7 +27,7 @@ shift
 [ $# -gt 0 ] || set -- storm pressure migrate
 # shellcheck source-path=SCRIPTDIR source=kvmhost.sh
 . "$qemu_dir/kvmhost.sh"
-limit=${SECONDS_ALL:-1800}
+limit=${SECONDS_ALL:-5400}
 : "${MODULE:?pshare.ko}"
 
 # is NAME OPERATOR VALUE: a figure that is there, and as it should be.
