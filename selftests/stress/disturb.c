@@ -243,22 +243,22 @@ static struct action {
 	void (*run)(int dev, unsigned int *random);
 	double slowest;
 } actions[] = {
-	{ "zero-pages", zero_pages },
-	{ "run-2", unmerge_all },
-	{ "run-0", halt },
-	{ "scan", scan },
-	{ "pace", pace },
-	{ "cap", cap },
-	{ "tables", read_tables },
-	{ "unmerge", unmerge },
-	{ "unmerge", unmerge },
-	{ "remove", remove_one },
-	{ "remove", remove_one },
-	{ "witness", move_witness },
-	{ "machine", whole_machine },
-	{ "memory-limit", memory_limit },
-	{ "greedy", greedy },
-	{ "greedy", greedy },
+	{ .name = "zero-pages", .run = zero_pages },
+	{ .name = "run-2", .run = unmerge_all },
+	{ .name = "run-0", .run = halt },
+	{ .name = "scan", .run = scan },
+	{ .name = "pace", .run = pace },
+	{ .name = "cap", .run = cap },
+	{ .name = "tables", .run = read_tables },
+	{ .name = "unmerge", .run = unmerge },
+	{ .name = "unmerge", .run = unmerge },
+	{ .name = "remove", .run = remove_one },
+	{ .name = "remove", .run = remove_one },
+	{ .name = "witness", .run = move_witness },
+	{ .name = "machine", .run = whole_machine },
+	{ .name = "memory-limit", .run = memory_limit },
+	{ .name = "greedy", .run = greedy },
+	{ .name = "greedy", .run = greedy },
 };
 
 #define NR_ACTIONS	(sizeof(actions) / sizeof(actions[0]))
