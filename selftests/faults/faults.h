@@ -73,6 +73,8 @@ void work_check(struct work *work);
 /* The module goes with everything shared; the processes go after it. */
 void work_unload(struct work *work);
 void work_end(struct work *work);
+/* No frame of the module's is left in the whole machine, which takes a while. */
+void work_leaks(struct work *work);
 void work_wrong(struct work *work, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* Notes what a call has ended with: 0, -ENOMEM, or something wrong. */

@@ -201,6 +201,7 @@ static unsigned int end(struct work *work, unsigned int steps)
 	if (module_loaded())
 		work_note(work, "unload", module_unload());
 	work_end(work);
+	work_leaks(work);
 	return steps;
 }
 
