@@ -185,9 +185,14 @@ oom_kills() {
 
 # Fill memory until so many MiB are left.  It is nobody's, so nobody dies for it.
 leave_mib() {
+	local step from=0
 	mount -t tmpfs -o size=100% fill /mnt || fail "mount of tmpfs"
-	dd if=/dev/zero of=/mnt/fill bs=1M count=$(($(available) - $1)) 2>/dev/null ||
-		fail "cannot fill memory"
+	while step=$(($(available) - $1)) && [ "$step" -gt 0 ]; do
+		[ "$step" -le 64 ] || step=64
+		fallocate -o $((from << 20)) -l $((step << 20)) /mnt/fill || fail "cannot fill memory"
+		from=$((from + step))
+		progress "filling memory: $(available) MiB are left"
+	done
 	fig mib_left "$(available)"
 }
 
@@ -217,6 +222,7 @@ pressure() {
 
 	# What two of them need beyond the copy that there is.
 	need=$((2 * mib))
+	knob run 0
 	leave_mib $((need * 6 / 10))
 	say "$(available) MiB are left, unsharing takes $need MiB and more"
 	pshare set run 2

@@ -119,7 +119,7 @@ for phase in "$@"; do
 host.scratch=${GUEST_SCRATCH:-16}"
 		;;
 	pressure)
-		run_phase "${MEM:-2048}" "host.guest_memory=${GUEST_MEMORY:-192} host.mib=$pressure_mib \
+		run_phase "${MEM:-1152}" "host.guest_memory=${GUEST_MEMORY:-192} host.mib=$pressure_mib \
 host.kind=equal"
 		;;
 	*) die "no phase is called $phase" ;;
