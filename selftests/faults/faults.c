@@ -36,7 +36,7 @@ static void result(bool good, const char *what, const char *why)
 
 /* What a run, which is a process of its own, has to say. */
 struct report {
-	struct failures failed;
+	struct failures once, always;
 	char said[256];
 	char wrong[256];
 	unsigned int steps;
@@ -45,9 +45,9 @@ struct report {
 
 static struct report *report;
 
-static bool has_failed(void)
+static bool any(struct failures failures)
 {
-	return report->failed.slab || report->failed.page;
+	return failures.slab || failures.page;
 }
 
 static void tell(const struct work *work)
@@ -57,36 +57,60 @@ static void tell(const struct work *work)
 	report->done = true;
 }
 
-static void run_site(const struct site *site, bool once)
+/* The workload, while the first allocation at the place fails, or all do. */
+static struct failures work_armed(struct work *work, const struct site *site, bool once)
 {
-	struct work work;
-	struct failures at_end;
+	struct failures failures;
 
+	work_clear(work);
+	inject_arm(sites_address(site), once);
+	work_do(work);
+	failures = inject_disarm();
+	if (any(failures) || strcmp(site->callee, "_copy_to_user"))
+		return failures;
+	inject_arm(sites_address(site), once);
+	work_drop_answers(work);
+	return inject_disarm();
+}
+
+/* The module goes, with everything shared, while the same fails. */
+static struct failures unload_armed(struct work *work, const struct site *site, bool once)
+{
+	inject_arm(sites_address(site), once);
+	work_unload(work);
+	return inject_disarm();
+}
+
+static void load(void)
+{
 	if (sites_load())
 		lib_die("the module does not load");
+	inject_task(sites_thread());
+}
+
+static void run_site(const struct site *site)
+{
+	struct failures at_end;
+	struct work work;
+
+	load();
 	work_start(&work);
 	inject_task(getpid());
-	inject_task(sites_thread());
-	inject_arm(sites_address(site), once);
-	work_do(&work);
-	report->failed = inject_disarm();
-	if (!strcmp(site->callee, "_copy_to_user") && !has_failed()) {
-		inject_arm(sites_address(site), once);
-		work_drop_answers(&work);
-		report->failed = inject_disarm();
-	}
+	report->once = work_armed(&work, site, true);
+	if (any(report->once))
+		report->always = work_armed(&work, site, false);
 	work_check(&work);
+	at_end = unload_armed(&work, site, true);
 	/* Some places are reached on the way out only. */
-	if (once || !has_failed())
-		inject_arm(sites_address(site), once);
-	work_unload(&work);
-	at_end = inject_disarm();
-	if (!has_failed())
-		report->failed = at_end;
+	if (!any(report->once) && any(at_end)) {
+		report->once = at_end;
+		load();
+		work.dev = ps_begin();
+		work_check(&work);
+		report->always = unload_armed(&work, site, false);
+	}
 	work_end(&work);
-	/* Of both runs of the place. */
-	if (!once)
-		work_leaks(&work);
+	work_leaks(&work);
 	tell(&work);
 }
 
@@ -94,34 +118,42 @@ static void run_site(const struct site *site, bool once)
  * A place that is reached while the module is loaded.  Where that will be is not known
  * before: mostly where it was one of the last times.
  */
-static void run_load(const struct site *site, bool once)
+static struct failures load_armed(struct work *work, const struct site *site, bool once)
 {
-	unsigned long seen[4] = {}, address;
-	struct work work = {};
+	static unsigned long seen[4];
+	struct failures failures = {};
 	int err;
 
-	inject_task(getpid());
-	for (unsigned int i = 0; i < LOADS && !has_failed(); i++) {
+	for (unsigned int i = 0; i < LOADS && !any(failures); i++) {
 		inject_arm(seen[i % 4] ?: 1, once);
 		err = sites_load();
-		report->failed = inject_disarm();
-		work_note(&work, "load", err);
+		failures = inject_disarm();
+		work_note(work, "load", err);
 		if (err)
 			continue;
-		address = sites_address(site);
-		/* Seen twice in a row counts twice; so do the others. */
-		seen[i % 4] = address;
+		seen[i % 4] = sites_address(site);
 		err = module_unload();
 		if (err)
-			work_wrong(&work, "the module stays: %d.", err);
+			work_wrong(work, "the module stays: %d.", err);
 	}
+	return failures;
+}
+
+static void run_load(const struct site *site)
+{
+	struct work work = {};
+
+	inject_task(getpid());
+	report->once = load_armed(&work, site, true);
+	if (any(report->once))
+		report->always = load_armed(&work, site, false);
 	if (sites_load() || module_unload())
 		work_wrong(&work, "the module cannot be loaded when nothing fails.");
 	tell(&work);
 }
 
 /* Nothing fails, and each allocation is looked at. */
-static void run_observed(const struct site *site, bool once)
+static void run_observed(const struct site *site)
 {
 	unsigned int unknown, count = 0, strange = 0;
 	struct work work;
@@ -153,8 +185,7 @@ static void run_observed(const struct site *site, bool once)
 }
 
 /* A run in a process of its own: what goes wrong there does not end the others. */
-static void in_process(void (*run)(const struct site *site, bool once), const struct site *site,
-		       bool once)
+static void in_process(void (*run)(const struct site *site), const struct site *site)
 {
 	int status;
 	pid_t pid;
@@ -164,7 +195,7 @@ static void in_process(void (*run)(const struct site *site, bool once), const st
 	pid = fork();
 	if (!pid) {
 		alarm(PATIENCE);
-		run(site, once);
+		run(site);
 		_exit(0);
 	}
 	waitpid(pid, &status, 0);
@@ -179,7 +210,7 @@ static void in_process(void (*run)(const struct site *site, bool once), const st
 
 static const struct sweep *sweep;
 
-static void run_sweep(const struct site *site, bool once)
+static void run_sweep(const struct site *site)
 {
 	static struct work work;
 
@@ -191,7 +222,7 @@ static void try_sweep(void)
 {
 	char what[512];
 
-	in_process(run_sweep, NULL, false);
+	in_process(run_sweep, NULL);
 	snprintf(what, sizeof(what), "%s: each of %u allocations fails; %s", sweep->name,
 		 report->steps, *report->said ? report->said : "went on");
 	if (report->done && report->steps < 2 && !*report->wrong)
@@ -199,50 +230,41 @@ static void try_sweep(void)
 	result(!*report->wrong, what, report->wrong);
 }
 
-/* Once, then always; false when something was wrong, or nothing failed. */
-static bool try_run(void (*run)(const struct site *site, bool once), struct site *site,
-		    char *why, size_t size)
+/* False when something was wrong, or nothing failed. */
+static bool try_run(void (*run)(const struct site *site), struct site *site, char *why,
+		    size_t size)
 {
-	in_process(run, site, true);
-	site->once = report->failed;
-	snprintf(site->said, sizeof(site->said), "%s", report->said);
+	in_process(run, site);
+	site->once = report->once;
+	site->always = report->always;
+	snprintf(site->said, sizeof(site->said), "%s", *report->said ? report->said : "went on");
 	snprintf(why, size, "%s", report->wrong);
-	if (*why || !has_failed())
-		return false;
-	in_process(run, site, false);
-	site->always = report->failed;
-	if (*report->said)
-		snprintf(site->said, sizeof(site->said), "%s", report->said);
-	snprintf(why, size, "%s", report->wrong);
-	return !*why;
+	return !*why && any(site->once);
 }
 
 static void try_site(struct site *site)
 {
 	bool at_load = strstr(site->where, "_init+") || strstr(site->where, "kallsyms");
 	char what[600], why[600] = "";
-	unsigned int failed;
 	bool good;
 
 	/* What is not reached while it is loaded is when it runs, and the reverse. */
 	good = try_run(at_load ? run_load : run_site, site, why, sizeof(why));
 	if (!good && !*why)
 		good = try_run(at_load ? run_site : run_load, site, why, sizeof(why));
-	failed = site->once.slab + site->once.page;
 	if (!good && !*why)
 		strcpy(why, "did not fail");
 	snprintf(what, sizeof(what),
-		 "%s calls %s: failed %u+%u times, then %u+%u, at load %u; %s",
-		 site->where, site->callee, site->once.slab, site->once.page,
-		 site->always.slab, site->always.page, site->at_load,
-		 *site->said ? site->said : "went on");
+		 "%s calls %s: %u objects and %u pages failed, then %u and %u; %s",
+		 site->where, site->callee, site->once.slab, site->once.page, site->always.slab,
+		 site->always.page, site->said);
 	result(good, what, why);
-	printf("# site: {\"site\": \"%s\", \"source\": \"%s\", \"callee\": \"%s\", \"armed\": true, "
-	       "\"observed\": %s, \"failed_at_load\": %u, \"failed_first\": %u, "
-	       "\"failed_all\": %u, \"outcome\": \"%s\", \"ok\": %s}\n",
+	printf("# site: {\"site\": \"%s\", \"source\": \"%s\", \"callee\": \"%s\", "
+	       "\"armed\": true, \"observed\": %s, \"failed_first\": %u, \"failed_all\": %u, "
+	       "\"outcome\": \"%s\", \"ok\": %s}\n",
 	       site->where, site->source, site->callee, site->seen ? "true" : "false",
-	       site->at_load, failed, site->always.slab + site->always.page,
-	       *site->said ? site->said : "went on", good ? "true" : "false");
+	       site->once.slab + site->once.page, site->always.slab + site->always.page,
+	       site->said, good ? "true" : "false");
 	fflush(stdout);
 }
 
@@ -275,7 +297,7 @@ int main(int argc, char **argv)
 	report = shared_memory(sizeof(*report));
 
 	if (!only) {
-		in_process(run_observed, NULL, false);
+		in_process(run_observed, NULL);
 		result(!*report->wrong, "nothing allocates that is not in the table",
 		       report->wrong);
 	}

@@ -15,7 +15,6 @@
  * @source:	file and line
  * @never:	the callee does not allocate
  * @seen:	an allocation below it was observed
- * @at_load:	failures while the module was loaded
  * @once:	failures when the first of each kind failed
  * @always:	failures when all did
  * @said:	what came of it
@@ -24,7 +23,6 @@ struct site {
 	char section[24], where[72], callee[48], source[48];
 	unsigned long offset;
 	bool never, seen;
-	unsigned int at_load;
 	struct failures once, always;
 	char said[256];
 };
@@ -64,6 +62,8 @@ struct work {
 };
 
 void work_start(struct work *work);
+/* No region is left of what failed before. */
+void work_clear(struct work *work);
 /* Memory may fail meanwhile. */
 void work_do(struct work *work);
 /* What is left to fail when an answer is written: @armed counts down. */

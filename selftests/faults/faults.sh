@@ -40,7 +40,7 @@ prepare >"$work/log" 2>&1 || {
 
 status=0
 # Little memory: all of it is looked through after each place.
-MODULE=$work/module/pshare.ko BOOT_NAME=faults MEM=${MEM:-768} SECONDS_EACH=${SECONDS_EACH:-3600} \
+MODULE=$work/module/pshare.ko BOOT_NAME=faults MEM=${MEM:-1024} SECONDS_EACH=${SECONDS_EACH:-3600} \
 	APPEND="${SITES:+PSHARE_FAULTS_ONLY=$SITES}" \
 	"$qemu_dir/boot.sh" "$version" "$work/tests" faults | tee "$work/tap" |
 	grep --line-buffered -v '^# faults: site: ' || status=$?

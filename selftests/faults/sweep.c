@@ -94,8 +94,6 @@ static unsigned int sweep_load(struct work *work)
 		failed = inject_disarm();
 		steps += failed.slab + failed.page;
 		site = told_site(kmsg);
-		if (site)
-			site->at_load++;
 		work_note(work, "load", err);
 		if (!err)
 			work_note(work, "unload", module_unload());

@@ -202,6 +202,11 @@ static void copy_faults(struct work *work)
 	waitpid(pid, NULL, 0);
 }
 
+void work_clear(struct work *work)
+{
+	for_regions(work, 'r');
+}
+
 void work_do(struct work *work)
 {
 	unsigned int i;
