@@ -114,6 +114,30 @@ static void run_site(const struct site *site)
 	tell(&work);
 }
 
+/* A place that is reached when a page has failed; what becomes of it hwpoison.c tells. */
+static void run_poison(const struct site *site)
+{
+	struct work work;
+
+	load();
+	work_start(&work);
+	inject_task(getpid());
+	for (unsigned int i = 0; i < 2; i++) {
+		inject_arm(sites_address(site), !i);
+		work_poison(&work, i);
+		*(i ? &report->always : &report->once) = inject_disarm();
+		work_poisoned(&work);
+	}
+	work_end(&work);
+	if (!ps_nothing_shared())
+		work_wrong(&work, "pages are shared by nobody.");
+	close(work.dev);
+	if (module_unload())
+		work_wrong(&work, "the module stays.");
+	work_leaks(&work);
+	tell(&work);
+}
+
 /*
  * A place that is reached while the module is loaded.  Where that will be is not known
  * before: mostly where it was one of the last times.
@@ -252,6 +276,8 @@ static void try_site(struct site *site)
 	good = try_run(at_load ? run_load : run_site, site, why, sizeof(why));
 	if (!good && !*why)
 		good = try_run(at_load ? run_site : run_load, site, why, sizeof(why));
+	if (!good && !*why)
+		good = try_run(run_poison, site, why, sizeof(why));
 	if (!good && !*why)
 		strcpy(why, "did not fail");
 	snprintf(what, sizeof(what),

@@ -68,6 +68,9 @@ void work_clear(struct work *work);
 void work_do(struct work *work);
 /* What is left to fail when an answer is written: @armed counts down. */
 void work_drop_answers(struct work *work);
+/* The memory of a shared page fails; work_poisoned() waits until it is known. */
+void work_poison(struct work *work, size_t page);
+void work_poisoned(struct work *work);
 /* Nothing fails any more: every byte is right, and all that can be shared is. */
 void work_check(struct work *work);
 /* The module goes with everything shared; the processes go after it. */

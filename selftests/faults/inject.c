@@ -74,6 +74,16 @@ void inject_arm_range(unsigned long start, unsigned long end, unsigned int inter
 	set_all("probability", "100");
 }
 
+void inject_except(unsigned long start, unsigned long end)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%#lx", start);
+	set_all("reject-start", text);
+	snprintf(text, sizeof(text), "%#lx", end);
+	set_all("reject-end", text);
+}
+
 void inject_arm(unsigned long address, bool once)
 {
 	inject_arm_range(address, address + 1, 1, once);

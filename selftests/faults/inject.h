@@ -30,6 +30,8 @@ void inject_arm(unsigned long address, bool once);
  * allocates there or elsewhere only each @interval-th.
  */
 void inject_arm_range(unsigned long start, unsigned long end, unsigned int interval, bool once);
+/* Nothing fails below a call that returns to [@start, @end). */
+void inject_except(unsigned long start, unsigned long end);
 /* No more failures. */
 struct failures inject_disarm(void);
 /* What has failed since inject_arm(). */

@@ -91,6 +91,9 @@ unsigned int observe_end(unsigned int *unknown)
 			done = !strstr(line, "<stack trace>") || in_interrupt(line);
 			continue;
 		}
+		/* KASAN's own, where it notes who has freed something. */
+		if (strstr(line, "__stack_depot_save"))
+			done = true;
 		at = strchr(line, '<');
 		if (done || !at)
 			continue;

@@ -286,6 +286,37 @@ void work_drop_answers(struct work *work)
 	for_regions(work, 'r');
 }
 
+/* ---- memory that fails ---- */
+
+static void ignore(int number)
+{
+}
+
+/* Waits until the module lends the lock of the page. */
+static long poison(struct child *self, const long *arg)
+{
+	signal(SIGBUS, ignore);
+	return madvise(child_page(self, arg[0]), PAGE, MADV_HWPOISON) ? -errno : 0;
+}
+
+void work_poison(struct work *work, size_t page)
+{
+	add(work, &work->a);
+	add(work, &work->b);
+	if (ps_scan(work->dev, PASSES))
+		lib_die("cannot merge");
+	child_post(&work->a, poison, WORK_HUGE + page);
+	/* At the end of each pass the shared pages are looked at. */
+	for (unsigned int i = 0; i < 20 && !inject_count().slab; i++)
+		work_note(work, "scan", ps_scan(work->dev, 1));
+}
+
+void work_poisoned(struct work *work)
+{
+	child_finish(&work->a);
+	for_regions(work, 'r');
+}
+
 /* ---- afterwards ---- */
 
 /* Pages of a and b in the same frame; adds to *@zero those that are the zero page. */
