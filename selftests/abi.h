@@ -72,8 +72,9 @@ static void read_knobs(char *text, size_t room)
 {
 	static const char * const names[] = {
 		"run", "pages_to_scan", "sleep_millisecs", "use_zero_pages",
-		"max_pages_shared", "full_scans", "pages_shared", "pages_sharing", "pages_unshared", "pages_volatile",
-		"pages_scanned", "ksm_zero_pages", "general_profit", "metadata_bytes",
+		"max_pages_shared", "full_scans", "pages_shared", "pages_sharing",
+		"pages_unshared", "pages_volatile", "pages_scanned", "ksm_zero_pages",
+		"general_profit", "metadata_bytes",
 	};
 	unsigned int i;
 	size_t len = 0;
