@@ -130,7 +130,7 @@ $text .= "\nOperations by stressor:\n\n" . table(
 	map { my $s = $_; [$s, map { commas($ops{$s}{$_} // 0) } @names] } sort keys %ops);
 
 my $rst = slurp($page);
-$rst =~ s/(\.\. stress figures: begin\n\n).*?(\n\.\. stress figures: end\n)/$1$text$2/s
+$rst =~ s/(\.\. stress figures: begin\n).*?(\.\. stress figures: end\n)/$1\n$text\n$2/s
 	or die "report.pl: $page has no marks\n";
 open(my $file, '>', $page) or die "report.pl: $page: $!\n";
 print $file $rst;
