@@ -137,6 +137,7 @@ clean_programs() {
 	{
 		make -s --no-print-directory -C "$top/selftests" OUT="$work/programs" \
 			KSFT="$(kernel_dir "$version")/source/tools/testing/selftests" &&
+			make -s --no-print-directory -C "$top/selftests/stress" OUT="$work/programs" &&
 			make -s --no-print-directory -C "$top/userctl" OUT="$work/userctl"
 	} >"$work/log" 2>&1 || status=$?
 	grep -E 'warning:|error:' "$work/log" >"$work/found" && status=1
