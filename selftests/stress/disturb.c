@@ -179,11 +179,13 @@ static void memory_limit(int dev, unsigned int *random)
  * the same; shared, more of them fit.  Then it writes to each, and must have them
  * back.  At one of the two it is killed, in the middle of whatever is going on.
  */
-static void __attribute__((noreturn)) be_greedy(void)
+static void __attribute__((noreturn)) be_greedy(int dev)
 {
 	uint64_t unique = 1ULL << 40;
 	char *mem;
 
+	/* Whoever has the device open keeps the module from going. */
+	close(dev);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "greedy");
 	file_write("/proc/self/oom_score_adj", "0");
@@ -204,7 +206,6 @@ static void greedy(int dev, unsigned int *random)
 {
 	static pid_t pid;
 
-	(void)dev;
 	(void)random;
 	if (pid && waitpid(pid, NULL, WNOHANG) != pid)
 		return;
@@ -213,7 +214,7 @@ static void greedy(int dev, unsigned int *random)
 		lib_die("cannot limit the memory of " GREEDY);
 	pid = fork();
 	if (!pid)
-		be_greedy();
+		be_greedy(dev);
 	if (pid < 0)
 		lib_die("cannot fork: %s", strerror(errno));
 	done++;
