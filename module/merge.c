@@ -360,12 +360,13 @@ static bool memory_left(struct vm_area_struct *vma, unsigned long addr,
 	if (spare == PSHARE_SPARE_RESERVE &&
 	    si_mem_available() < (long)(totalram_pages() / 64))
 		return false;
-	if (spare == PSHARE_SPARE_EXCHANGE)
-		gfp &= ~__GFP_DIRECT_RECLAIM;
 	folio = compat_alloc_for(vma, addr, gfp | __GFP_HARDWALL | __GFP_HIGHMEM |
 				 __GFP_MOVABLE);
 	if (!folio)
 		return false;
+	/* What a tenant's limit keeps out, nobody shall wait for. */
+	if (spare == PSHARE_SPARE_EXCHANGE)
+		gfp &= ~__GFP_DIRECT_RECLAIM;
 	left = !mem_cgroup_charge(folio, vma->vm_mm, gfp);
 	folio_put(folio);
 	return left;

@@ -45,7 +45,7 @@ enum pshare_merge_result {
  * enum pshare_spare - what memory an unshare may take
  * @PSHARE_SPARE_RESERVE:	leave the host a 64th of its memory
  * @PSHARE_SPARE_EXCHANGE:	a shared page will be freed for it: leave no reserve, but
- *				take only what is free
+ *				reclaim nothing of the memory cgroup's
  * @PSHARE_SPARE_NOTHING:	there is no second chance: reclaim and swap, too
  *
  * None of them calls the OOM killer.

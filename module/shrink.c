@@ -37,7 +37,7 @@
 
 /* From one round over all regions to the next: if pages were given back, and if not. */
 #define INTERVAL	HZ
-#define PAUSE		(30 * HZ)
+#define PAUSE		(5 * HZ)
 
 static struct shrinker *shrinker;
 static struct wait_queue_head *wake;
