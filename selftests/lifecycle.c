@@ -282,8 +282,11 @@ TEST_F_TIMEOUT(lifecycle, nothing_leaks, 60)
 	}
 	before -= free_memory();
 	lib_note("free memory fell by %ld KiB in 8 rounds", before);
-	/* Had the shared pages leaked, it would be 32 MiB. */
-	EXPECT_GT(4 * 1024, before);
+	/*
+	 * Had the shared pages leaked, it would be 32 MiB.  KASAN holds some of what
+	 * was freed back for a while: up to 8 MiB have been seen.
+	 */
+	EXPECT_GT(16 * 1024, before);
 }
 
 static long do_touch(struct child *self, const long *arg)
