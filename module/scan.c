@@ -569,6 +569,6 @@ void pshare_scan_exit(void)
 	pages = pshare_prune_abandon();
 	mutex_unlock(&pshare_scan_mutex);
 	if (pages)
-		pr_warn("%lu shared pages could not be unmerged (error %d) and will never be freed\n",
-			pages, err);
+		pr_warn("%lu shared pages could not be unmerged (error %d, %lu on failed memory) and will never be freed\n",
+			pages, err, pshare_stats.pages_poisoned);
 }
