@@ -165,6 +165,17 @@ done
 first_kernel=${tested%% *}
 [ -n "$first_kernel" ] || { echo "$passed passed, $failed failed, $skipped skipped"; exit 1; }
 
+# What boots has a limit of time: it shall not go into making ready.
+case " $* " in
+*" harness "* | *" selftests "* | *" coverage "* | *" faults "* | *" fuzz "*)
+	if ! "$top/selftests/qemu/emulator.sh"; then
+		echo "not ok emulator: cannot be made ready"
+		failures+=("emulator: cannot be made ready")
+		count emulator 0 1 0
+	fi
+	;;
+esac
+
 for name in "$@"; do
 	case $name in
 	unit | tool) part "$name" "$name" ;;

@@ -143,9 +143,7 @@ keep_gcov() {
 
 # Boots one machine for the programs named; sets remaining to those that it
 # did not come to.  Fails with 1 if the kernel does not boot, with 2 if that is
-# worth another try: at times an emulated CPU still meets the breakpoint that
-# another has just patched away, and dies of it ("int3") in a kernel that has
-# not seen the module yet.
+# worth another try: on a busy machine one comes up too late now and then.
 run_machine() {
 	local line current='' list in_log=0 fd wait_for
 	list=$(IFS=, && echo "$*")
@@ -228,6 +226,7 @@ work=$(mktemp -d "$kept.XXXXXX")
 trap leave EXIT
 trap 'exit 130' INT TERM
 
+[ "${CPUS:-2}" -eq 1 ] || "$qemu_dir/emulator.sh"
 make_initramfs
 echo "TAP version 13"
 remaining=("${programs[@]}") first=1

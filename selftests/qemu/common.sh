@@ -126,14 +126,23 @@ tsc_khz() {
 # qemu VERSION CPUS MIB INITRAMFS CONSOLE APPEND: boots; what the machine says
 # on its second serial line goes to stdout, the kernel's console to CONSOLE.
 # mem-merge=off: this machine's own ksmd is none of our business.
+# With COUNT=1 in the environment a nanosecond there is an instruction of its
+# only CPU: that repeats, where time does not.  Several CPUs need what emulator.sh makes.
 qemu() {
-	local dir
+	local dir accel=tcg,thread=multi count='' khz program=qemu-system-x86_64
 	dir=$(kernel_dir "$1")
-	exec qemu-system-x86_64 -M q35,mem-merge=off -cpu max,la57=off -m "$3" -smp "$2" \
-		-accel tcg,thread=multi -nodefaults -no-user-config -display none \
+	[ "$2" -eq 1 ] || program=$build/emulator/$program
+	if [ -n "${COUNT-}" ]; then
+		accel=tcg,thread=single count='-icount shift=0,sleep=off' khz=1000000
+	else
+		khz=$(tsc_khz)
+	fi
+	# shellcheck disable=SC2086 # words are meant
+	exec "$program" -M q35,mem-merge=off -cpu max,la57=off -m "$3" -smp "$2" \
+		-accel $accel $count -nodefaults -no-user-config -display none \
 		-no-reboot -serial "file:$5" -serial stdio \
 		-kernel "$dir/vmlinux.elf" -initrd "$4" -append "console=ttyS0 panic=-1 \
-mitigations=off no_timer_check tsc=reliable tsc_early_khz=$(tsc_khz) cryptomgr.notests numa=off \
+mitigations=off no_timer_check tsc=reliable tsc_early_khz=$khz cryptomgr.notests numa=off \
 init_on_alloc=0 rcupdate.rcu_expedited=1 rcupdate.rcu_cpu_stall_timeout=60 printk.time=1 quiet $6" \
 		</dev/null
 }

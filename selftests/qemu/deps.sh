@@ -12,7 +12,7 @@ set -eu
 # are installed here.
 packages="gcc libc6-dev make perl xz-utils cpio kmod bc file procps groff-base
 	linux-headers-amd64 linux-source-6.1 libelf-dev sparse shellcheck
-	qemu-system-x86 busybox-static libjson-c-dev liburing-dev"
+	qemu-system-x86 busybox-static libjson-c-dev libncurses-dev liburing-dev"
 
 as_root=()
 log=$(mktemp)

@@ -16,6 +16,8 @@
 set -eu
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "$0")/common.sh"
+# shellcheck source-path=SCRIPTDIR source=debian.sh
+. "$qemu_dir/debian.sh"
 
 version=${1:?usage: kernel.sh VERSION}
 dir=$(kernel_dir "$version")
@@ -101,15 +103,6 @@ unpack_source() {
 	mv "$to.tmp" "$to"
 }
 
-# Where this machine's own release comes from, the others come from, too.
-mirror() {
-	local codename
-	codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-	# shellcheck disable=SC2016 # apt's own words
-	apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Component: main' \
-		"Codename: $codename" | head -n 1
-}
-
 # Run by mmdebstrap when all is installed, with the new root for $1: puts the
 # image that belongs to the headers, in all its packages, to /image.
 # shellcheck disable=SC2016 # the shell that runs it expands it
@@ -127,33 +120,17 @@ packages=$(apt-cache depends --recurse --no-recommends --no-suggests --no-confli
 apt-get -q -o APT::Sandbox::User=root -o Acquire::Retries=3 download $packages'
 
 make_chroot() {
-	local site sources=() options=() line include
-	[ "$(id -u)" -eq 0 ] || die "only root can make a root directory for kernel $version"
-	site=$(mirror)
-	[ -n "$site" ] || { "$qemu_dir/deps.sh" update && site=$(mirror); }
-	[ -n "$site" ] || die "apt names no mirror of this machine's own release"
+	local include
 	echo "kernel.sh: making a root directory of $suite for kernel $version" >&2
-	sources=("deb $site $suite main")
-	[ -z "$backports" ] || sources+=("deb $site $backports main")
 	include=gcc,make,libc6-dev,kmod,bc,libelf-dev,linux-headers-amd64${backports:+/$backports}
-	# How this machine's apt reaches the network.
-	while read -r line; do
-		options+=(--aptopt="$line")
-	done < <(apt-config dump --format '%f "%v";%n' Acquire | grep -i '::proxy.* "..*";' || true)
-	rm -rf --one-file-system "$dir/chroot.tmp"
-	quietly with_own_mounts mmdebstrap --mode=root --variant=minbase --include="$include" \
-		--keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
-		--aptopt='Acquire::Retries "3"' --dpkgopt=force-unsafe-io \
-		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-		--dpkgopt='path-exclude=/usr/share/locale/*' --customize-hook="$fetch_image" \
-		"${options[@]+"${options[@]}"}" "$suite" "$dir/chroot.tmp" "${sources[@]}" ||
-		die "cannot make a root directory of $suite"
-	case $(<"$dir/chroot.tmp/image/release") in
+	rm -rf --one-file-system "$dir/chroot.new"
+	make_debian "$dir/chroot.new" "$suite" "$backports" "$include" --customize-hook="$fetch_image"
+	case $(<"$dir/chroot.new/image/release") in
 	"$version".*) ;;
-	*) die "${backports:-$suite} has kernel $(<"$dir/chroot.tmp/image/release") now, not $version" ;;
+	*) die "${backports:-$suite} has kernel $(<"$dir/chroot.new/image/release") now, not $version" ;;
 	esac
 	rm -rf --one-file-system "$dir/chroot"
-	mv "$dir/chroot.tmp" "$dir/chroot"
+	mv "$dir/chroot.new" "$dir/chroot"
 }
 
 mkdir -p "$dir" "$(kernel_dir $source_version)"

@@ -24,6 +24,9 @@ mount -t tmpfs run /run
 echo 0 >/proc/sys/kernel/panic_on_oops
 echo 60 >/proc/sys/kernel/watchdog_thresh
 echo 0 >/proc/sys/kernel/hung_task_timeout_secs
+# As hosts that share memory should have it.  By default khugepaged makes a huge page of one
+# page and 511 zero pages, and figures are of a moment that has gone.
+echo 0 >/sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_none
 echo @log
 dmesg
 echo @log-end
@@ -33,6 +36,8 @@ dmesg -n 8
 ours=/sys/kernel/mm/pshare
 # The guests that must be alive, by name.
 guests=''
+# Seconds between two looks at a guest that is waited for.
+pause=1
 # What a guest says when it is not well.
 unwell='MISMATCH|panic|Oops|BUG'
 
@@ -89,9 +94,9 @@ start_guest() {
 		-m "$guest_memory" -smp 1 -nodefaults -no-user-config -display none \
 		-chardev "pipe,id=console,path=/run/$name" -serial chardev:console \
 		-chardev "pipe,id=monitor,path=/run/$name.monitor" -mon chardev=monitor \
-		-kernel /vmlinux.elf -initrd /guest.cpio -append "console=ttyS0 panic=-1 \
+		-kernel "$guest_kernel" -initrd /guest.cpio -append "console=ttyS0 panic=-1 \
 mitigations=off no_timer_check cryptomgr.notests numa=off rcupdate.rcu_expedited=1 \
-rcupdate.rcu_cpu_stall_suppress=1 nowatchdog quiet nokaslr $guest_append \
+rcupdate.rcu_cpu_stall_suppress=1 nowatchdog quiet $guest_random $guest_append \
 guest.number=$number guest.mib=$mib guest.scratch=$scratch guest.kind=$kind" \
 		"$@" </dev/null >"/run/$name.err" 2>&1 &
 	echo $! >"/run/$name.pid"
@@ -155,7 +160,7 @@ await() {
 		look_after
 		[ "$(seconds)" -lt "$limit" ] || fail "$1 does not say '$2'"
 		progress "waiting for $1: $2"
-		sleep 1
+		sleep "$pause"
 	done
 }
 
@@ -213,6 +218,7 @@ give_all_back() {
 }
 
 mib=32 guest_memory=256 guest_append='' scratch=0 kind=mixed
+guest_kernel=/vmlinux.elf guest_random=nokaslr
 # shellcheck disable=SC2013 # words are meant
 for word in $(cat /proc/cmdline); do
 	case $word in

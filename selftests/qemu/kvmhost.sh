@@ -5,7 +5,7 @@
 # Sourced, after common.sh; kvmhost-init.sh is the part of it within the machine.
 #
 # A script sets these: version, work (directory), mode (show or check), limit
-# (seconds).  In the environment: MODULE (pshare.ko), TOOL (the command pshare).
+# (seconds), silence (seconds without a word, 300).  In the environment: MODULE (pshare.ko), TOOL (the command pshare).
 
 # The kernel that is tested is the host's.  What was built for finding mistakes
 # is too slow and too big for a guest: its guests run what it was made from.
@@ -24,22 +24,28 @@ static_program() {
 	"${CC:-cc}" -O2 -Wall -Wextra -static -o "$1" "$2"
 }
 
-# make_guest "KERNEL-MODULE..."
+# The kernel of the guests: unpacked it boots faster, but always at the same addresses.
+guest_kernel=$guest_dir/vmlinux.elf
+
+# make_guest "KERNEL-MODULE..." [INIT [FILE...]]: the files go to its root directory.
 make_guest() {
-	local root=$work/guest
+	local root=$work/guest init=${2:-$qemu_dir/guest-init.sh}
 	[ "$guest_version" = "$version" ] || "$qemu_dir/kernel.sh" "$guest_version"
 	mkdir -p "$root"
 	add_busybox "$root"
 	# shellcheck disable=SC2086 # a list of words
 	[ -z "$1" ] || add_modules "$guest_version" "$root" $1
 	static_program "$root/bin/guestmem" "$qemu_dir/guestmem.c"
-	install -m 755 "$qemu_dir/guest-init.sh" "$root/init"
+	install -m 755 "$init" "$root/init"
+	shift "$(($# < 2 ? $# : 2))"
+	[ $# -eq 0 ] || cp "$@" "$root/"
 	pack "$root" "$work/guest.cpio"
 }
 
-# make_host INIT: after make_guest.
+# make_host INIT [FILE...]: after make_guest; the files go to its root directory.
 make_host() {
-	local root=$work/root rom
+	local root=$work/root init=$1 rom
+	shift
 	mkdir -p "$root/usr/share/qemu"
 	add_busybox "$root"
 	add_modules "$version" "$root" kvm_amd
@@ -53,11 +59,11 @@ make_host() {
 		add_program "$root" "${TOOL:?the command pshare}" /bin/pshare
 	fi
 	static_program "$root/bin/vmpages" "$qemu_dir/vmpages.c"
-	ln "$guest_dir/vmlinux.elf" "$root/vmlinux.elf" 2>/dev/null ||
-		cp "$guest_dir/vmlinux.elf" "$root/"
+	ln "$guest_kernel" "$root/" 2>/dev/null || cp "$guest_kernel" "$root/"
 	cp "$work/guest.cpio" "$root/guest.cpio"
 	install -m 755 "$qemu_dir/kvmhost-init.sh" "$root/kvmhost-init.sh"
-	install -m 755 "$1" "$root/init"
+	install -m 755 "$init" "$root/init"
+	[ $# -eq 0 ] || cp "$@" "$root/"
 	pack "$root" "$work/init.cpio"
 }
 
@@ -113,7 +119,7 @@ run_host() {
 			2>"$work/qemu.err"
 	)
 	pid=$!
-	while IFS= read -r -t 300 -u "$fd" line; do
+	while IFS= read -r -t "${silence:-300}" -u "$fd" line; do
 		line=${line%$'\r'}
 		case $line in
 		@log) in_log=1 ;;
