@@ -20,6 +20,7 @@
 #include <linux/uaccess.h>
 
 #include "control.h"
+#include "hugepage.h"
 #include "prune.h"
 #include "region.h"
 #include "scan.h"
@@ -29,11 +30,12 @@
 
 /* The ABI is what user space was compiled with: no size may change unseen. */
 static_assert(sizeof(struct pshare_version) == 16);
-static_assert(sizeof(struct pshare_add) == 104);
+static_assert(sizeof(struct pshare_add) == 112);
 static_assert(sizeof(struct pshare_remove) == 16);
 static_assert(sizeof(struct pshare_unmerge) == 24);
 static_assert(sizeof(struct pshare_read) == 176);
 static_assert(sizeof(struct pshare_scan) == 16);
+static_assert(sizeof(struct pshare_read_ledger) == 552);
 
 /* The structs of all ioctls; each begins with its size and its flags. */
 union argument {
@@ -47,6 +49,7 @@ union argument {
 	struct pshare_read read;
 	struct pshare_unmerge unmerge;
 	struct pshare_scan scan;
+	struct pshare_read_ledger ledger;
 };
 
 static int do_version(union argument *arg)
@@ -134,11 +137,17 @@ static int do_add(union argument *arg)
 		.start = add->start,
 		.end = add->end,
 		.group = add->group,
+		.own_policy = add->flags & PSHARE_ADD_HUGE_POLICY,
+		.huge_policy = add->huge_policy,
 	};
 	u32 id;
 	int err;
 
-	if (add->reserved)
+	if (add->reserved || add->reserved2)
+		return -EINVAL;
+	if (spec.own_policy && add->size < offsetofend(struct pshare_add, huge_policy))
+		return -EINVAL;
+	if (add->huge_policy >= (spec.own_policy ? PSHARE_NR_HUGE_POLICIES : 1))
 		return -EINVAL;
 	err = check_group(add) ?: check_range(add);
 	if (err)
@@ -207,65 +216,145 @@ static int do_remove(union argument *arg)
 	return err;
 }
 
-static unsigned long ineligible(const struct pshare_ledger *ledger)
+static unsigned long sum(const struct pshare_ledger *ledger, enum pshare_class first,
+			 enum pshare_class last)
 {
-	return pshare_ledger_pages(ledger, PSHARE_INELIGIBLE_SHARED) +
-	       pshare_ledger_pages(ledger, PSHARE_INELIGIBLE_HUGETLB) +
-	       pshare_ledger_pages(ledger, PSHARE_INELIGIBLE_PINNED) +
-	       pshare_ledger_pages(ledger, PSHARE_INELIGIBLE_OTHER);
+	unsigned long pages = 0;
+	enum pshare_class class;
+
+	for (class = first; class <= last; class++)
+		pages += pshare_ledger_pages(ledger, class);
+	return pages;
+}
+
+static u32 state_of(const struct pshare_region *region)
+{
+	return (*region->group->name ? 0 : PSHARE_REGION_PRIVATE) |
+	       (region->whole ? PSHARE_REGION_WHOLE : 0);
 }
 
 static void fill_read(struct pshare_read *read, const struct pshare_region *region)
 {
 	const struct pshare_ledger *ledger = &region->ledger;
-	const char *group = region->group->name;
 
 	read->id = region->id;
 	read->start = region->start;
 	read->end = region->end;
 	read->pid = region->pid;
-	read->state = (*group ? 0 : PSHARE_REGION_PRIVATE) |
-		      (region->whole ? PSHARE_REGION_WHOLE : 0);
+	read->state = state_of(region);
 	read->scanned = READ_ONCE(region->scanned);
-	read->merged = pshare_ledger_pages(ledger, PSHARE_MERGED);
+	read->merged = sum(ledger, PSHARE_MERGED_SELF, PSHARE_MERGED_OTHER);
 	read->zero = pshare_ledger_pages(ledger, PSHARE_ZERO);
 	read->volatile_ = pshare_ledger_pages(ledger, PSHARE_VOLATILE);
-	read->unique = pshare_ledger_pages(ledger, PSHARE_UNIQUE);
+	read->unique = pshare_ledger_pages(ledger, PSHARE_UNIQUE) +
+		       sum(ledger, PSHARE_GROUP_BLOCKED, PSHARE_ASLR_BLOCKED);
 	read->swapped = pshare_ledger_pages(ledger, PSHARE_SWAPPED);
-	read->ineligible = ineligible(ledger);
+	read->ineligible = sum(ledger, PSHARE_INELIGIBLE_SHARED, PSHARE_INELIGIBLE_OTHER);
 	read->huge_splits = READ_ONCE(region->splits);
 	read->refused = READ_ONCE(region->refused);
 	memset(read->group, 0, sizeof(read->group));
-	strscpy(read->group, group, sizeof(read->group));
+	strscpy(read->group, region->group->name, sizeof(read->group));
+}
+
+/* Has any other VM pages that were replaced by the zero page? */
+static bool others_have_zeros(u32 vm)
+{
+	struct pshare_region *region;
+	bool found = false;
+	u32 id = 0;
+
+	while (!found && (region = pshare_region_get_next(id))) {
+		id = region->id + 1;
+		found = region->vm != vm && pshare_ledger_pages(&region->ledger, PSHARE_ZERO);
+		pshare_region_put(region);
+	}
+	return found;
+}
+
+static void fill_ledger(struct pshare_read_ledger *read, const struct pshare_region *region)
+{
+	const struct pshare_ledger *ledger = &region->ledger;
+	const struct pshare_census *census = &ledger->census;
+	unsigned int i;
+
+	read->id = region->id;
+	read->pages = ledger->size;
+	read->pid = region->pid;
+	read->state = state_of(region);
+	read->vm = region->vm;
+	read->huge_policy = pshare_hugepage_policy(region);
+	memset(read->classes, 0, sizeof(read->classes));
+	for (i = 0; i < PSHARE_NR_CLASSES; i++)
+		read->classes[i] = pshare_ledger_pages(ledger, i);
+	read->zero_other = others_have_zeros(region->vm) ? read->classes[PSHARE_ZERO] : 0;
+	read->blocks_huge = census->blocks_huge;
+	read->blocks_equal = census->blocks_equal;
+	read->blocks_split = region->splits;
+	read->split_gained = ledger->gained;
+	for (i = 0; i < PSHARE_NR_TWIN_BINS; i++)
+		read->twins[i] = census->twins[i];
+	read->merging = census->merging;
+	for (i = 0; i < PSHARE_NR_SPLIT_STEPS; i++) {
+		read->splitting[i] = census->splitting[i];
+		read->splits[i] = census->splits[i];
+	}
+	read->grouping = census->grouping;
+	read->aslr = census->aslr;
+	memset(read->group, 0, sizeof(read->group));
+	strscpy(read->group, region->group->name, sizeof(read->group));
+}
+
+/*
+ * The region with the number @id, or with PSHARE_READ_NEXT in @flags the first from there
+ * on, with a reference; NULL if there is none.  A process that is gone, which the scanner
+ * has not noticed yet, has no region.
+ */
+static struct pshare_region *find_living(u64 id, u32 flags)
+{
+	struct pshare_region *region;
+
+	lockdep_assert_held(&pshare_scan_mutex);
+	for (;;) {
+		if (id > U32_MAX)
+			return NULL;
+		region = flags & PSHARE_READ_NEXT ? pshare_region_get_next(id) :
+						    pshare_region_get(id);
+		if (!region || !pshare_region_dead(region))
+			return region;
+		id = (u64)region->id + 1;
+		pshare_region_del(region);
+		pshare_region_put(region);
+		if (!(flags & PSHARE_READ_NEXT))
+			return NULL;
+	}
 }
 
 static int do_read(union argument *arg)
 {
-	struct pshare_read *read = &arg->read;
 	struct pshare_region *region;
-	u64 id = read->id;
 
 	/* The group of a region is valid as long as the region is registered. */
 	if (mutex_lock_interruptible(&pshare_scan_mutex))
 		return -ERESTARTSYS;
-	for (;;) {
-		if (read->flags & PSHARE_READ_NEXT)
-			region = id <= U32_MAX ? pshare_region_get_next(id) : NULL;
-		else
-			region = id <= U32_MAX ? pshare_region_get(id) : NULL;
-		if (!region || !pshare_region_dead(region))
-			break;
-		/* The scanner has not noticed yet that the process is gone. */
-		id = (u64)region->id + 1;
-		pshare_region_del(region);
-		pshare_region_put(region);
-		if (!(read->flags & PSHARE_READ_NEXT)) {
-			region = NULL;
-			break;
-		}
-	}
+	region = find_living(arg->read.id, arg->flags);
 	if (region)
-		fill_read(read, region);
+		fill_read(&arg->read, region);
+	mutex_unlock(&pshare_scan_mutex);
+	if (!region)
+		return -ENOENT;
+	pshare_region_put(region);
+	return 0;
+}
+
+static int do_ledger(union argument *arg)
+{
+	struct pshare_region *region;
+
+	if (mutex_lock_interruptible(&pshare_scan_mutex))
+		return -ERESTARTSYS;
+	region = find_living(arg->ledger.id, arg->flags);
+	if (region)
+		fill_ledger(&arg->ledger, region);
 	mutex_unlock(&pshare_scan_mutex);
 	if (!region)
 		return -ENOENT;
@@ -307,7 +396,7 @@ static const struct operation operations[] = {
 		.run = do_add,
 		.size = sizeof(struct pshare_add),
 		.min = offsetofend(struct pshare_add, group),
-		.flags = PSHARE_ADD_RANGE | PSHARE_ADD_GROUP,
+		.flags = PSHARE_ADD_RANGE | PSHARE_ADD_GROUP | PSHARE_ADD_HUGE_POLICY,
 		.answers = true,
 	},
 	[_IOC_NR(PSHARE_IOC_REMOVE)] = {
@@ -332,6 +421,13 @@ static const struct operation operations[] = {
 		.run = do_scan,
 		.size = sizeof(struct pshare_scan),
 		.min = offsetofend(struct pshare_scan, reserved),
+	},
+	[_IOC_NR(PSHARE_IOC_LEDGER)] = {
+		.run = do_ledger,
+		.size = sizeof(struct pshare_read_ledger),
+		.min = offsetofend(struct pshare_read_ledger, group),
+		.flags = PSHARE_READ_NEXT,
+		.answers = true,
 	},
 };
 

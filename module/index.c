@@ -66,6 +66,34 @@ void pshare_index_setup(struct pshare_index *index)
 }
 
 /**
+ * pshare_index_find_from() - first node with a hash, or one behind it
+ * @index: where to look
+ * @tree: in which of its trees
+ * @hash: smallest hash to look for
+ *
+ * Return: the node with the smallest hash from @hash on, the one that was added first if
+ * there are several; or NULL when there is none.
+ */
+struct pshare_node *pshare_index_find_from(struct pshare_index *index,
+					   enum pshare_tree tree, u64 hash)
+{
+	struct rb_node *rb = index->root[tree].rb_node;
+	struct pshare_node *found = NULL;
+
+	while (rb) {
+		struct pshare_node *node = rb_entry(rb, struct pshare_node, rb);
+
+		if (hash <= node->hash) {
+			found = node;
+			rb = rb->rb_left;
+		} else {
+			rb = rb->rb_right;
+		}
+	}
+	return found;
+}
+
+/**
  * pshare_index_find() - first node with a hash
  * @index: where to look
  * @tree: in which of its trees
@@ -76,21 +104,9 @@ void pshare_index_setup(struct pshare_index *index)
 struct pshare_node *pshare_index_find(struct pshare_index *index,
 				      enum pshare_tree tree, u64 hash)
 {
-	struct rb_node *rb = index->root[tree].rb_node;
-	struct pshare_node *found = NULL;
+	struct pshare_node *node = pshare_index_find_from(index, tree, hash);
 
-	while (rb) {
-		struct pshare_node *node = rb_entry(rb, struct pshare_node, rb);
-
-		if (hash <= node->hash) {
-			if (hash == node->hash)
-				found = node;
-			rb = rb->rb_left;
-		} else {
-			rb = rb->rb_right;
-		}
-	}
-	return found;
+	return node && node->hash == hash ? node : NULL;
 }
 
 /**
@@ -194,6 +210,43 @@ bool pshare_index_clear_some(struct pshare_index *index, enum pshare_tree tree,
 	while (max-- && !RB_EMPTY_ROOT(&index->root[tree]))
 		pshare_index_erase(index, tree, pshare_index_first(index, tree));
 	return RB_EMPTY_ROOT(&index->root[tree]);
+}
+
+/**
+ * pshare_index_any_hints() - is there a node in any tree but the shared pages'?
+ * @index: where to look
+ *
+ * Return: true if so.
+ */
+bool pshare_index_any_hints(const struct pshare_index *index)
+{
+	enum pshare_tree tree;
+
+	for (tree = PSHARE_TREE_HINTS; tree < PSHARE_NR_TREES; tree++)
+		if (index->count[tree])
+			return true;
+	return false;
+}
+
+/**
+ * pshare_index_clear_hints() - free some of the nodes of all trees but the shared pages'
+ * @index: where to free
+ * @max: number of nodes to free at most
+ *
+ * Return: true when these trees are empty.
+ */
+bool pshare_index_clear_hints(struct pshare_index *index, unsigned long max)
+{
+	enum pshare_tree tree;
+
+	for (tree = PSHARE_TREE_HINTS; tree < PSHARE_NR_TREES; tree++) {
+		unsigned long count = index->count[tree];
+
+		if (!pshare_index_clear_some(index, tree, max))
+			return false;
+		max -= count;
+	}
+	return true;
 }
 
 /**

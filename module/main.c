@@ -8,12 +8,13 @@
 #include "compat/ksyms.h"
 #include "control.h"
 #include "debugfs.h"
+#include "hash.h"
 #include "hotplug.h"
 #include "index.h"
 #include "ledger.h"
+#include "masked.h"
 #include "region.h"
 #include "scan.h"
-#include "share.h"
 #include "sysfs.h"
 
 #define CREATE_TRACE_POINTS
@@ -32,7 +33,8 @@ static int __init pshare_init(void)
 	err = pshare_ledger_init();
 	if (err)
 		goto err_ledger;
-	pshare_share_init();
+	pshare_hash_init();
+	pshare_masked_init();
 	err = pshare_scan_init();
 	if (err)
 		goto err_scan;
@@ -56,6 +58,7 @@ err_sysfs:
 err_hotplug:
 	pshare_scan_exit();
 err_scan:
+	pshare_masked_exit();
 	pshare_region_exit();
 	pshare_ledger_exit();
 err_ledger:
@@ -70,6 +73,7 @@ static void __exit pshare_exit(void)
 	pshare_debugfs_exit();
 	pshare_hotplug_exit();
 	pshare_scan_exit();
+	pshare_masked_exit();
 	pshare_region_exit();
 	pshare_ledger_exit();
 	pshare_index_exit();

@@ -15,6 +15,7 @@
 #include <linux/userfaultfd_k.h>
 
 #include "compat/compat.h"
+#include "content.h"
 #include "merge.h"
 #include "walk.h"
 
@@ -60,43 +61,48 @@
 /* Reclaim, swap, sleep, but kill nobody. */
 #define GFP_HARD	(__GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
+/* Do both hold the same bytes?  @shared is NULL for the zero page, which need not be read. */
 static bool same_content(struct page *page, struct page *shared)
 {
-	void *a, *b;
+	void *content, *wanted;
 	bool same;
 
 	/* Memory that fails is marked before anything else happens to it. */
-	if (PageHWPoison(page) || PageHWPoison(shared))
+	if (PageHWPoison(page) || PageHWPoison(shared ?: ZERO_PAGE(0)))
 		return false;
-	a = kmap_local_page(page);
-	b = kmap_local_page(shared);
-	same = !memcmp(a, b, PAGE_SIZE);
-	kunmap_local(b);
-	kunmap_local(a);
+	content = kmap_local_page(page);
+	if (shared) {
+		wanted = kmap_local_page(shared);
+		same = pshare_content_same(content, wanted);
+		kunmap_local(wanted);
+	} else {
+		same = pshare_content_is_zero(content);
+	}
+	kunmap_local(content);
 	return same;
 }
 
 /* Split the huge page that @page lies in.  @page is locked before and after. */
-static enum pshare_merge_result split(struct pshare_merge *merge, struct vm_area_struct *vma,
-				      struct page *page)
+static enum pshare_merge_result split(struct pshare_merge *merge, struct page *page)
 {
 	DECLARE_BITMAP(before, HPAGE_PMD_NR);
 
 	if (!folio_test_large(page_folio(page)))
 		return PSHARE_MERGE_DONE;
-	if (!merge->may_split)
+	/* One that all page tables map in pieces is no huge page to anybody. */
+	if (!merge->may_split && folio_entire_mapcount(page_folio(page)))
 		return PSHARE_MERGE_KEPT_HUGE;
 	/* Later kernels read every page in it, and map the zero page where they can. */
 	if (compat_has_poison(page_folio(page)))
 		return PSHARE_MERGE_SPLIT;
 	if (COMPAT_SPLIT_MAKES_ZEROS)
-		pshare_walk_zeros(vma, merge->addr, before);
+		pshare_walk_zeros(merge->mm, merge->addr, before);
 	if (split_huge_page(page))
 		return PSHARE_MERGE_SPLIT;
 	merge->split = true;
 	if (!COMPAT_SPLIT_MAKES_ZEROS)
 		return PSHARE_MERGE_DONE;
-	pshare_walk_zeros(vma, merge->addr, merge->zeros);
+	pshare_walk_zeros(merge->mm, merge->addr, merge->zeros);
 	bitmap_andnot(merge->zeros, merge->zeros, before, HPAGE_PMD_NR);
 	return test_bit((merge->addr & ~HPAGE_PMD_MASK) >> PAGE_SHIFT, merge->zeros) ?
 	       PSHARE_MERGE_ZEROED : PSHARE_MERGE_DONE;
@@ -121,7 +127,7 @@ static enum pshare_merge_result replace_pte(struct vm_area_struct *vma, unsigned
 		goto restore;
 
 	result = PSHARE_MERGE_RACED;
-	if (!same_content(page, shared ?: ZERO_PAGE(addr)))
+	if (!same_content(page, shared))
 		goto restore;
 
 	result = PSHARE_MERGE_PINNED;
@@ -221,16 +227,18 @@ enum pshare_merge_result pshare_merge_map(struct pshare_merge *merge, struct pag
 	found = pshare_walk_one(vma, merge->addr, &page);
 	if (found == PSHARE_FOUND_ZERO)
 		result = PSHARE_MERGE_ZEROED;
+	else if (found == PSHARE_FOUND_PINNED)
+		result = PSHARE_MERGE_PINNED;
 	if (found != PSHARE_FOUND_ANON)
 		goto unlock_mm;
 
 	result = PSHARE_MERGE_DIFFERS;
-	if (!same_content(page, shared ?: ZERO_PAGE(merge->addr)))
+	if (!same_content(page, shared))
 		goto put;
 	result = PSHARE_MERGE_LOCKED;
 	if (!folio_trylock(page_folio(page)))
 		goto put;
-	result = split(merge, vma, page);
+	result = split(merge, page);
 	if (result == PSHARE_MERGE_DONE)
 		result = replace_page(vma, merge->addr, page, shared);
 	folio_unlock(page_folio(page));
@@ -254,6 +262,8 @@ static struct page *alloc_shared(struct mm_struct *mm)
 		return NULL;
 	}
 	folio->index = 0;
+	/* See sharers.h. */
+	folio->private = NULL;
 	folio->mapping = PSHARE_MAPPING_KSM;
 	__folio_set_swapbacked(folio);
 	folio_mark_uptodate(folio);
@@ -317,6 +327,7 @@ enum pshare_merge_result pshare_merge_copy(struct mm_struct *mm, unsigned long a
  */
 void pshare_merge_free(struct page *shared)
 {
+	set_page_private(shared, 0);
 	unlock_page(shared);
 	put_page(shared);
 }
@@ -373,15 +384,11 @@ static bool memory_left(struct vm_area_struct *vma, unsigned long addr,
 }
 
 /* One fault that unshares; else what pshare_merge_unshare() returns. */
-static int fault_unshare(struct mm_struct *mm, unsigned long addr, enum pshare_spare spare)
+static int fault_unshare(struct vm_area_struct *vma, unsigned long addr, enum pshare_spare spare)
 {
 	unsigned int noreclaim, flags = FAULT_FLAG_REMOTE;
-	struct vm_area_struct *vma;
 	vm_fault_t fault;
 
-	vma = find_vma(mm, addr);
-	if (!vma || vma->vm_start > addr || !vma_is_anonymous(vma))
-		return 1;
 	switch (pshare_walk_one(vma, addr, NULL)) {
 	case PSHARE_FOUND_SHARED:
 	case PSHARE_FOUND_LAST:
@@ -430,14 +437,21 @@ static int fault_unshare(struct mm_struct *mm, unsigned long addr, enum pshare_s
 int pshare_merge_unshare(struct mm_struct *mm, unsigned long addr, unsigned int tries,
 			 enum pshare_spare spare)
 {
+	struct vm_area_struct *vma;
 	int i, err = 0;
 	bool done = false;
 
 	if (!pshare_walk_lock(mm, tries))
 		return -EBUSY;
-	/* A fault may have to be repeated: look until nothing is left to do. */
+	vma = vma_lookup(mm, addr);
+	if (!vma || !vma_is_anonymous(vma))
+		err = 1;
+	/*
+	 * A fault may have to be repeated: look until nothing is left to do.  The mapping
+	 * stays: a fault that was not told that it may drops no lock.
+	 */
 	for (i = 0; !err && i < MAX_UNSHARE_TRIES; i++) {
-		err = fault_unshare(mm, addr, spare);
+		err = fault_unshare(vma, addr, spare);
 		done |= !err;
 	}
 	mmap_read_unlock(mm);

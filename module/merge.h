@@ -60,7 +60,7 @@ enum pshare_spare {
  * struct pshare_merge - a page that is to be replaced
  * @mm:		address space, with a reference on its users
  * @addr:	address of the page
- * @may_split:	a huge page that it lies in may be split
+ * @may_split:	a huge page that maps it as a whole may be split
  * @split:	set when one was
  * @zeros:	then, where splitting put the zero page: a bit for each page of the
  *		2 MiB around @addr

@@ -272,22 +272,33 @@ unsigned long pshare_prune_abandon(void)
 	return pages;
 }
 
-/**
- * pshare_prune_forget_candidates() - free candidates of all groups, or some of them
- *
- * Context: scan mutex held.
- * Return: true when there is none left.
- */
-bool pshare_prune_forget_candidates(void)
+/* Free some hints of some group; true when there is none left in any. */
+static bool forget_some(void)
 {
 	struct pshare_group *group = NULL;
 
-	lockdep_assert_held(&pshare_scan_mutex);
 	while ((group = pshare_group_next(group))) {
-		if (!group->index.count[PSHARE_TREE_CANDIDATE])
+		if (!pshare_index_any_hints(&group->index))
 			continue;
-		pshare_index_clear_some(&group->index, PSHARE_TREE_CANDIDATE, PSHARE_STEP);
+		pshare_index_clear_hints(&group->index, PSHARE_STEP);
 		return false;
 	}
 	return true;
+}
+
+/**
+ * pshare_prune_forget_candidates() - free the hints of all groups
+ *
+ * Context: process, sleeps; takes and drops the scan mutex.
+ */
+void pshare_prune_forget_candidates(void)
+{
+	bool done = false;
+
+	while (!done) {
+		mutex_lock(&pshare_scan_mutex);
+		done = forget_some();
+		mutex_unlock(&pshare_scan_mutex);
+		cond_resched();
+	}
 }

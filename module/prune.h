@@ -6,7 +6,7 @@
 
 void pshare_prune_settle(void);
 void pshare_prune_lend(void);
-bool pshare_prune_forget_candidates(void);
+void pshare_prune_forget_candidates(void);
 unsigned long pshare_prune_abandon(void);
 
 #endif /* _PSHARE_PRUNE_H */

@@ -5,6 +5,7 @@
 #include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/random.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -91,6 +92,50 @@ struct pshare_region *pshare_region_get_next(u32 id)
 }
 
 /**
+ * pshare_region_vm() - which VM does a region belong to?
+ * @id: number of the region
+ *
+ * Context: any process context.
+ * Return: number of the VM, or 0 when there is no such region.
+ */
+u32 pshare_region_vm(u32 id)
+{
+	struct pshare_region *region;
+	u32 vm;
+
+	xa_lock(&regions);
+	region = xa_load(&regions, id);
+	vm = region ? region->vm : 0;
+	xa_unlock(&regions);
+	return vm;
+}
+
+/**
+ * pshare_region_get_of_vm() - find a region of a VM
+ * @vm: number of the VM
+ *
+ * Context: any process context.
+ * Return: a region with a reference, or NULL.
+ */
+struct pshare_region *pshare_region_get_of_vm(u32 vm)
+{
+	struct pshare_region *region;
+	unsigned long index;
+
+	xa_lock(&regions);
+	/* Mostly its first one. */
+	region = xa_load(&regions, vm);
+	if (!region)
+		xa_for_each(&regions, index, region)
+			if (region->vm == vm)
+				break;
+	if (region)
+		kref_get(&region->ref);
+	xa_unlock(&regions);
+	return region;
+}
+
+/**
  * pshare_region_any() - is any region registered?
  *
  * Context: any.
@@ -137,6 +182,7 @@ static struct pshare_group *join_group(const char *name)
 	if (!group)
 		return NULL;
 	pshare_index_setup(&group->index);
+	group->salt = get_random_u32();
 	strscpy(group->name, name, sizeof(group->name));
 	list_add_tail(&group->list, &groups);
 found:
@@ -187,8 +233,7 @@ bool pshare_group_drop_empty(void)
 	list_for_each_entry_safe(group, next, &groups, list) {
 		if (group->nr_regions || group->index.count[PSHARE_TREE_SHARED])
 			continue;
-		if (!pshare_index_clear_some(&group->index, PSHARE_TREE_CANDIDATE,
-					     PSHARE_STEP))
+		if (!pshare_index_clear_hints(&group->index, PSHARE_STEP))
 			return false;
 		list_del(&group->list);
 		kfree(group);
@@ -217,14 +262,18 @@ int pshare_region_add(const struct pshare_region_spec *spec, u32 *id)
 	unsigned long end = spec->whole ? spec->mm->task_size & PAGE_MASK : spec->end;
 	struct pshare_region *region;
 	unsigned long index;
+	u32 vm = 0;
 	int err;
 
 	lockdep_assert_held(&pshare_scan_mutex);
 	if (end > spec->mm->task_size)
 		return -ERANGE;
-	xa_for_each(&regions, index, region)
+	xa_for_each(&regions, index, region) {
 		if (overlaps(region, spec->mm, start, end))
 			return -EEXIST;
+		if (region->mm == spec->mm)
+			vm = region->vm;
+	}
 
 	region = kzalloc(sizeof(*region), GFP_KERNEL);
 	if (!region)
@@ -233,6 +282,8 @@ int pshare_region_add(const struct pshare_region_spec *spec, u32 *id)
 	pshare_ledger_setup(&region->ledger, (end - start) >> PAGE_SHIFT);
 	region->pid = spec->pid;
 	region->whole = spec->whole;
+	region->own_policy = spec->own_policy;
+	region->huge_policy = spec->huge_policy;
 	region->start = start;
 	region->end = end;
 	region->mm = spec->mm;
@@ -242,9 +293,12 @@ int pshare_region_add(const struct pshare_region_spec *spec, u32 *id)
 	region->group = join_group(spec->group);
 	if (!region->group)
 		goto err_group;
-	err = xa_alloc_cyclic(&regions, &region->id, region, xa_limit_32b, &next_id, GFP_KERNEL);
+	/* Who goes over all of them asks for the number behind the last. */
+	err = xa_alloc_cyclic(&regions, &region->id, region, XA_LIMIT(0, U32_MAX - 1), &next_id,
+			      GFP_KERNEL);
 	if (err < 0)
 		goto err_id;
+	region->vm = vm ?: region->id;
 	*id = region->id;
 	return 0;
 

@@ -28,12 +28,14 @@ extern struct mutex pshare_scan_mutex;
  * @index:	the group's pages; guarded by the scan mutex
  * @nr_regions:	regions of the group; guarded by the scan mutex.  The group
  *		dies when there is none and its index has no shared page
+ * @salt:	a number at random, never changes; see alike.c
  * @name:	its name, never changes; empty for the group of a private region
  */
 struct pshare_group {
 	struct list_head list;
 	struct pshare_index index;
 	unsigned int nr_regions;
+	u32 salt;
 	char name[PSHARE_GROUP_SIZE];
 };
 
@@ -42,7 +44,11 @@ struct pshare_group {
  * @ref:	one for being registered, one for each that works with it
  * @id:		its number, never changes
  * @pid:	its process in the initial namespace, never changes
+ * @vm:		number of its VM: that of the first region of this address space;
+ *		never changes
  * @whole:	registered without a range; never changes
+ * @own_policy:	it has a policy for huge pages of its own; never changes
+ * @huge_policy: enum pshare_huge_policy, with @own_policy; never changes
  * @mm:		address space: the struct only (mmgrab), never its memory; dies
  *		with the region
  * @group:	whom it shares with; valid while it is registered
@@ -59,7 +65,10 @@ struct pshare_region {
 	struct kref ref;
 	u32 id;
 	pid_t pid;
+	u32 vm;
 	bool whole;
+	bool own_policy;
+	unsigned int huge_policy;
 	struct mm_struct *mm;
 	struct pshare_group *group;
 	unsigned long start;
@@ -80,6 +89,8 @@ struct pshare_region {
  * @start:	first address, aligned
  * @end:	address behind the last, aligned
  * @group:	name of a group, or empty: the region shares with itself only
+ * @own_policy:	@huge_policy is enum pshare_huge_policy; else the knob decides
+ * @huge_policy: see @own_policy
  */
 struct pshare_region_spec {
 	struct mm_struct *mm;
@@ -88,12 +99,16 @@ struct pshare_region_spec {
 	unsigned long start;
 	unsigned long end;
 	const char *group;
+	bool own_policy;
+	unsigned int huge_policy;
 };
 
 int pshare_region_add(const struct pshare_region_spec *spec, u32 *id);
 void pshare_region_del(struct pshare_region *region);
 struct pshare_region *pshare_region_get(u32 id);
 struct pshare_region *pshare_region_get_next(u32 id);
+u32 pshare_region_vm(u32 id);
+struct pshare_region *pshare_region_get_of_vm(u32 vm);
 void pshare_region_put(struct pshare_region *region);
 struct mm_struct *pshare_region_get_mm(struct pshare_region *region);
 bool pshare_region_dead(const struct pshare_region *region);

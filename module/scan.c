@@ -5,10 +5,12 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/atomic.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/freezer.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
+#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -18,24 +20,35 @@
 #include <linux/swap.h>
 #include <linux/wait.h>
 
+#include "alike.h"
+#include "crew.h"
+#include "knobs.h"
+#include "masked.h"
+#include "pacer.h"
+#include "press.h"
 #include "prune.h"
 #include "region.h"
 #include "scan.h"
 #include "share.h"
 #include "shrink.h"
+#include "sweep.h"
 #include "trace.h"
+#include "twins.h"
 #include "unmerge.h"
+#include "visit.h"
 #include "walk.h"
 
 /**
  * DOC: scanner
  *
  * The thread takes a batch of pages, hashes them with no lock of theirs held,
- * decides on each, and goes on.  The scan mutex is held for a batch at a time.
+ * decides on each, and goes on.  The scan mutex is held for a batch at a time.  If it has
+ * helpers (crew.c) they read more pages with it, a round at a time.
  *
  * A pass is one walk over every region.  Passes go on for ever while run is 1,
- * pages_to_scan pages at a time with a sleep in between.  Who needs an answer now
- * asks for a number of passes; until they are done the thread does not sleep.
+ * pages_to_scan pages at a time with a sleep in between; or, if there is a limit of CPU
+ * time or a time for a pass, at the pace of pace.c.  Who needs an answer now asks for a
+ * number of passes; until they are done the thread does not sleep.
  *
  * Sharers come and go without telling us, so the thread looks which shared pages
  * have lost all of them, and which regions their process: at the end of a pass, and
@@ -59,7 +72,9 @@ struct pshare_knobs pshare_knobs = {
 	.run = PSHARE_RUN_STOP,
 	.pages_to_scan = 100,
 	.sleep_millisecs = 20,
+	.nice = 5,
 	.use_zero_pages = 1,
+	.scan_threads = 1,
 };
 
 /* Serializes changes of pshare_knobs.run; taken before the scan mutex. */
@@ -75,6 +90,7 @@ static DECLARE_WAIT_QUEUE_HEAD(pass_wait);
  * @region:	number of the region that it is in, or the first to look for
  * @addr:	address to go on from; 0 means the start of the region
  * @in_pass:	a pass has begun and is not complete
+ * @sweeping:	it has been over all regions, and draws its conclusions
  * @drained:	the batches of the LRU were drained for the next pass; the thread's own
  * @busy:	tries for a locked address space in a row
  * @wanted:	value of full_scans up to which passes were asked for
@@ -93,6 +109,7 @@ struct scanner {
 	u32 region;
 	unsigned long addr;
 	bool in_pass;
+	bool sweeping;
 	bool drained;
 	unsigned int busy;
 	unsigned long wanted;
@@ -123,10 +140,25 @@ static bool passes_wanted(void)
 	       (long)(READ_ONCE(scanner.wanted) - READ_ONCE(pshare_stats.full_scans)) > 0;
 }
 
+/* Does the knob have the thread scan, whether or not anybody asks? */
+static bool scans_by_itself(void)
+{
+	unsigned int run = READ_ONCE(pshare_knobs.run);
+
+	return run == PSHARE_RUN_MERGE || run == PSHARE_RUN_ESTIMATE;
+}
+
 static bool may_scan(void)
 {
 	return passes_wanted() ||
-	       (READ_ONCE(pshare_knobs.run) == PSHARE_RUN_MERGE && pshare_region_any());
+	       (scans_by_itself() && pshare_region_any());
+}
+
+/* Is sleeping out of the question?  As long as a sweep is on no huge pages are split. */
+static bool in_a_hurry(void)
+{
+	return passes_wanted() ||
+	       (READ_ONCE(scanner.sweeping) && may_scan() && pshare_press_waits());
 }
 
 /*
@@ -141,21 +173,22 @@ static void prepare_pass(void)
 	scanner.drained = true;
 }
 
-/* Begin a pass, or come closer to it. */
 static void begin_pass(void)
 {
-	if (!pshare_prune_forget_candidates())
-		return;
+	pshare_twins_begin();
+	pshare_masked_begin();
 	scanner.region = 0;
 	scanner.addr = 0;
 	scanner.in_pass = true;
 	scanner.drained = false;
+	pshare_pacer_begin();
 	trace_pshare_scan_start(pshare_stats.full_scans, pshare_stats.pages_scanned);
 }
 
 static void settle_sometimes(void)
 {
-	unsigned long interval;
+	unsigned long interval, beside;
+	u64 begin;
 
 	if (time_after_eq(jiffies, scanner.next_poison)) {
 		pshare_prune_lend();
@@ -163,9 +196,13 @@ static void settle_sometimes(void)
 	}
 	if (time_before(jiffies, scanner.next_settle))
 		return;
+	begin = pshare_pacer_clock();
 	pshare_prune_settle();
 	interval = READ_ONCE(pshare_stats.pages_shared) / (SETTLE_RATE / HZ);
-	scanner.next_settle = jiffies + SETTLE_INTERVAL + min(interval, SETTLE_MAX);
+	/* Else a small limit would be used up by this, and nothing left to scan with. */
+	beside = nsecs_to_jiffies(pshare_pacer_beside(pshare_pacer_clock() - begin));
+	scanner.next_settle = jiffies + SETTLE_INTERVAL +
+			      min(max(interval, beside), SETTLE_MAX);
 }
 
 static void end_pass(void)
@@ -175,7 +212,9 @@ static void end_pass(void)
 	mutex_lock(&pshare_scan_mutex);
 	pshare_count(pshare_stats.full_scans, 1);
 	scanner.in_pass = false;
+	scanner.sweeping = false;
 	mutex_unlock(&pshare_scan_mutex);
+	pshare_pacer_end();
 	trace_pshare_scan_end(pshare_stats.full_scans, pshare_stats.pages_scanned);
 	wake_up_interruptible_all(&pass_wait);
 }
@@ -202,129 +241,51 @@ static void leave_region(void)
 	scanner.addr = 0;
 }
 
-static void look_at_zeros(struct pshare_region *region, const struct pshare_item *item)
+/* Go on in a region, by @most pages or so; false when there is no way into it now. */
+static bool scan_region(struct pshare_region *region, struct mm_struct *mm, u64 most,
+			unsigned long *seen)
 {
-	unsigned long i, addr = item->addr;
+	unsigned long from = scanner.addr;
+	struct pshare_rules rules;
+	bool done;
 
-	/* The kernel maps the zero page, too, where nothing was written. */
-	for (i = 0; i < item->nr; i++, addr += PAGE_SIZE)
-		if (pshare_ledger_get(&region->ledger, addr) != PSHARE_ZERO)
-			pshare_ledger_skip(&region->ledger, addr, 1, PSHARE_UNPOPULATED);
+	pshare_visit_rules(&rules);
+	rules.hurry |= passes_wanted();
+	done = pshare_visit_some(region, mm, &scanner.addr, region->end, &rules, most,
+				 &scanner.batch, seen);
+	if (scanner.addr != from)
+		pshare_twins_leave(region, from, scanner.addr);
+	pshare_ledger_reach(&region->ledger, scanner.addr < region->end ?
+			    (region->end - scanner.addr) >> PAGE_SHIFT : 0);
+	return done;
 }
 
-/* Look at an item; false when there is no way to its page now. */
-static bool look_at_item(struct pshare_region *region, struct mm_struct *mm,
-			 const struct pshare_item *item, u64 hash,
-			 const struct pshare_rules *rules)
+/* Draw conclusions from the pass, or some of them; true when that is done. */
+static bool sweep_some(unsigned long *seen)
 {
-	struct pshare_ledger *ledger = &region->ledger;
+	struct pshare_region *region;
+	unsigned long nodes = 0;
+	u32 id = 0;
 
-	switch (item->found) {
-	case PSHARE_FOUND_ANON:
-		return pshare_share_page(region, mm, item->addr, hash, rules);
-	case PSHARE_FOUND_LAST:
-		return pshare_share_give_back(region, mm, item->addr);
-	case PSHARE_FOUND_SHARED:
-		pshare_ledger_set(ledger, item->addr, item->nr, PSHARE_MERGED);
-		break;
-	case PSHARE_FOUND_SWAPPED:
-		pshare_ledger_set(ledger, item->addr, item->nr, PSHARE_SWAPPED);
-		break;
-	case PSHARE_FOUND_UNFIT:
-		pshare_ledger_set(ledger, item->addr, item->nr, PSHARE_INELIGIBLE_OTHER);
-		break;
-	case PSHARE_FOUND_ZERO:
-		look_at_zeros(region, item);
-		break;
-	case PSHARE_FOUND_NONE:
-		pshare_ledger_skip(ledger, item->addr, item->nr, PSHARE_UNPOPULATED);
-		break;
-	case PSHARE_FOUND_MAPPED:
-		pshare_ledger_skip(ledger, item->addr, item->nr, PSHARE_INELIGIBLE_SHARED);
-		break;
-	case PSHARE_FOUND_HUGETLB:
-		pshare_ledger_skip(ledger, item->addr, item->nr, PSHARE_INELIGIBLE_HUGETLB);
-		break;
-	case PSHARE_FOUND_OTHER:
-		pshare_ledger_skip(ledger, item->addr, item->nr, PSHARE_INELIGIBLE_OTHER);
-		break;
-	case PSHARE_FOUND_BUSY:
-		/* What it was is the best guess at what it will be. */
-		break;
-	}
-	return true;
-}
-
-/* Pages of an item that count as looked at. */
-static unsigned long pages_of(const struct pshare_item *item)
-{
-	switch (item->found) {
-	case PSHARE_FOUND_ANON:
-	case PSHARE_FOUND_LAST:
-	case PSHARE_FOUND_SHARED:
-		return item->nr;
-	default:
-		return 0;
-	}
-}
-
-/* Hash of an item's page, if it has one; memory that has failed meanwhile is not read. */
-static u64 hash_of(struct pshare_item *item)
-{
-	if (!item->page)
-		return 0;
-	if (PageHWPoison(item->page)) {
-		item->found = PSHARE_FOUND_UNFIT;
-		return 0;
-	}
-	return pshare_share_hash(item->page);
-}
-
-/* Look at the next batch of a region; false when there is no way into it now. */
-static bool scan_batch(struct pshare_region *region, struct mm_struct *mm,
-		       unsigned long *seen)
-{
-	struct pshare_batch *batch = &scanner.batch;
-	u64 hash[PSHARE_BATCH_SIZE];
-	struct pshare_rules rules = {
-		.use_zero = READ_ONCE(pshare_knobs.use_zero_pages),
-		.max_shared = READ_ONCE(pshare_knobs.max_pages_shared) ?: ULONG_MAX,
-	};
-	unsigned int i;
-
-	if (!pshare_walk_gather(mm, &scanner.addr, region->end, batch))
+	if (!pshare_sweep_some(&nodes)) {
+		/* A node costs some hundredths of a page. */
+		*seen += nodes / 32 + 1;
 		return false;
-	for (i = 0; i < batch->nr; i++)
-		hash[i] = hash_of(&batch->item[i]);
-	/* Merging counts references: ours must be gone. */
-	pshare_walk_put_pages(batch);
-
-	for (i = 0; i < batch->nr; i++) {
-		const struct pshare_item *item = &batch->item[i];
-		unsigned long pages = pages_of(item), splits = pshare_stats.splits;
-
-		if (!look_at_item(region, mm, item, hash[i], &rules) || kthread_should_stop()) {
-			scanner.addr = item->addr;
-			return false;
-		}
-		pshare_count(pshare_stats.pages_scanned, pages);
-		pshare_count(region->scanned, pages);
-		*seen += pages ?: 1;
-		/* Splitting may have put the zero page where the batch has others. */
-		if (pshare_stats.splits != splits) {
-			scanner.addr = item->addr + (item->nr << PAGE_SHIFT);
-			break;
-		}
-		cond_resched();
+	}
+	pshare_masked_complete();
+	while ((region = pshare_region_get_next(id))) {
+		id = region->id + 1;
+		pshare_ledger_complete(&region->ledger);
+		pshare_region_put(region);
 	}
 	return true;
 }
 
 /*
- * Go on with the pass, or begin one, by one batch.  Adds to *@seen what was seen.
- * True when the pass has come to its end.
+ * Go on with the pass, or begin one, by one batch, or one round of no more than @most
+ * pages.  Adds to *@seen what was seen.  True when the pass has come to its end.
  */
-static bool scan_some(unsigned long *seen)
+static bool scan_some(u64 most, unsigned long *seen)
 {
 	struct pshare_region *region;
 	struct mm_struct *mm;
@@ -335,19 +296,21 @@ static bool scan_some(unsigned long *seen)
 		begin_pass();
 		return false;
 	}
+	if (scanner.sweeping)
+		return sweep_some(seen);
 	region = current_region();
-	if (!region)
-		return true;
+	if (!region) {
+		scanner.sweeping = true;
+		return false;
+	}
 	from = scanner.addr;
 	mm = region->holds ? NULL : pshare_region_get_mm(region);
 	if (!mm) {
 		leave_region();
-	} else if (scan_batch(region, mm, seen)) {
+	} else if (scan_region(region, mm, most, seen)) {
 		scanner.busy = 0;
-		if (scanner.addr >= region->end) {
-			pshare_ledger_complete(&region->ledger);
+		if (scanner.addr >= region->end)
 			leave_region();
-		}
 	} else if (scanner.addr != from) {
 		scanner.busy = 0;
 	} else if (++scanner.busy >= MAX_BUSY) {
@@ -362,30 +325,85 @@ static bool scan_some(unsigned long *seen)
 	return false;
 }
 
-/* Scan @budget pages, unless there is a reason to stop before. */
-static void scan_pages(unsigned long budget)
+/*
+ * If memory is short, do what helps: split huge pages, give back what saves nothing.  That
+ * is no part of what is limited.
+ */
+static void relieve(void)
 {
-	unsigned long seen = 0;
+	u64 since = pshare_pacer_clock();
 
-	while (seen < budget && may_scan() && !kthread_should_stop() && !freezing(current)) {
+	/* A sweep counts on what the pass has found. */
+	if (!scanner.sweeping)
+		pshare_press_relieve(&scanner.batch);
+	pshare_shrink_relieve(&scanner.batch);
+	pshare_pacer_excuse(since);
+}
+
+/* Scan @budget pages, for @time ns at most, unless there is a reason to stop before. */
+static void scan_pages(u64 budget, u64 time)
+{
+	u64 begin = ktime_get_ns(), all = 0;
+
+	while (all < budget && may_scan() && !kthread_should_stop() && !freezing(current)) {
+		u32 region = scanner.region;
+		unsigned long seen = 0;
 		bool end = false;
 
 		prepare_pass();
+		pshare_crew_man();
 		if (mutex_lock_interruptible(&pshare_scan_mutex))
 			return;
+		/* Who waits for a pass does not wait for sleeps in between. */
 		if (may_scan())
-			end = scan_some(&seen);
+			end = scan_some(passes_wanted() ? U64_MAX : budget - all, &seen);
 		mutex_unlock(&pshare_scan_mutex);
+		all += seen;
+		pshare_pacer_seen(region, seen);
 		if (end)
 			end_pass();
 		else
 			settle_sometimes();
-		pshare_shrink_relieve(&scanner.batch);
+		relieve();
 		cond_resched();
 		/* However little there is to scan, sleep once in a pass. */
-		if (end && !passes_wanted())
+		if (ktime_get_ns() - begin >= time || (end && !passes_wanted()))
 			return;
 	}
+}
+
+/* Sleep for @time ns or, if that is not worth a wait, come back for it. */
+static void rest(u64 time)
+{
+	if (time >= 2 * TICK_NSEC)
+		scanner.next_scan = jiffies + nsecs_to_jiffies(time) + 1;
+	else
+		usleep_range_state(time / NSEC_PER_USEC, 3 * time / 2 / NSEC_PER_USEC, TASK_IDLE);
+}
+
+/* Scan for a while, or sleep for a while. */
+static void scan_paced(void)
+{
+	u64 region = scanner.sweeping ? PSHARE_PACER_SWEEP : scanner.region;
+	struct pshare_pace_plan plan;
+
+	plan = pshare_pacer_next(scanner.in_pass ? region : PSHARE_PACER_BETWEEN);
+	if (plan.sleep)
+		rest(plan.sleep);
+	else
+		scan_pages(plan.pages, plan.time);
+}
+
+/* Scan as many pages as the knobs say, or do the passes that somebody waits for. */
+static void scan_by_hand(void)
+{
+	/* A sweep that is in a hurry is a matter of this pace all the same. */
+	if (passes_wanted() || !pshare_knobs_paced())
+		pshare_pacer_stop();
+	scan_pages(READ_ONCE(pshare_knobs.pages_to_scan), U64_MAX);
+	scanner.next_scan = jiffies;
+	if (!pshare_knobs_paced())
+		scanner.next_scan += msecs_to_jiffies(READ_ONCE(pshare_knobs.sleep_millisecs));
 }
 
 /* How long the thread has nothing to do, in jiffies. */
@@ -393,11 +411,14 @@ static unsigned long idle_time(void)
 {
 	unsigned long timeout = MAX_SCHEDULE_TIMEOUT, now = jiffies;
 
-	if (passes_wanted())
+	if (in_a_hurry())
 		return 0;
 	if (pshare_group_any() || READ_ONCE(pshare_stats.pages_poisoned))
 		timeout = SETTLE_INTERVAL;
 	timeout = min(timeout, pshare_shrink_idle_time());
+	/* As relieve() does. */
+	if (!scanner.sweeping)
+		timeout = min(timeout, pshare_press_idle_time());
 	if (may_scan() && time_after(scanner.next_scan, now))
 		timeout = min(timeout, scanner.next_scan - now);
 	else if (may_scan())
@@ -405,10 +426,21 @@ static unsigned long idle_time(void)
 	return timeout;
 }
 
+/* There is nothing to scan: keep nothing that is needed for that only. */
+static void stop_scanning(void)
+{
+	pshare_pacer_stop();
+	if (!READ_ONCE(scanner.sweeping))
+		return;
+	mutex_lock(&pshare_scan_mutex);
+	pshare_alike_pause();
+	mutex_unlock(&pshare_scan_mutex);
+}
+
 static int scan_thread(void *unused)
 {
 	set_freezable();
-	set_user_nice(current, 5);
+	pshare_crew_be_nice();
 	while (!kthread_should_stop()) {
 		unsigned long idle = idle_time();
 
@@ -417,18 +449,23 @@ static int scan_thread(void *unused)
 						     !pshare_shrink_idle_time() ||
 						     kthread_should_stop(), idle);
 		try_to_freeze();
-		pshare_shrink_relieve(&scanner.batch);
+		pshare_crew_man();
+		pshare_crew_be_nice();
+		relieve();
 		if (xchg(&scanner.poked, false))
 			scanner.next_scan = jiffies;
-		if (passes_wanted() ||
-		    (may_scan() && time_after_eq(jiffies, scanner.next_scan))) {
-			scan_pages(READ_ONCE(pshare_knobs.pages_to_scan));
-			scanner.next_scan = jiffies +
-				msecs_to_jiffies(READ_ONCE(pshare_knobs.sleep_millisecs));
-		} else {
+		if (!may_scan())
+			stop_scanning();
+		if (!in_a_hurry() &&
+		    (!may_scan() || time_before(jiffies, scanner.next_scan)))
 			settle_sometimes();
-		}
+		else if (in_a_hurry() || !pshare_knobs_paced())
+			scan_by_hand();
+		else
+			scan_paced();
+		cond_resched();
 	}
+	pshare_crew_dismiss();
 	return 0;
 }
 
@@ -471,18 +508,6 @@ int pshare_scan_passes(unsigned int passes)
 	return err == -ERESTARTSYS ? -EINTR : err;
 }
 
-static void forget_candidates(void)
-{
-	bool done = false;
-
-	while (!done) {
-		mutex_lock(&pshare_scan_mutex);
-		done = pshare_prune_forget_candidates();
-		mutex_unlock(&pshare_scan_mutex);
-		cond_resched();
-	}
-}
-
 /**
  * pshare_scan_set_run() - start or stop the scanner, or unmerge everything
  * @run: what it shall do
@@ -511,7 +536,7 @@ int pshare_scan_set_run(enum pshare_run run)
 		if (err)
 			WRITE_ONCE(pshare_knobs.run, PSHARE_RUN_STOP);
 		else
-			forget_candidates();
+			pshare_prune_forget_candidates();
 	}
 	mutex_unlock(&control_mutex);
 	return err;
@@ -558,7 +583,7 @@ void pshare_scan_exit(void)
 
 	pshare_shrink_exit();
 	kthread_stop(thread);
-	forget_candidates();
+	pshare_prune_forget_candidates();
 	err = pshare_unmerge_all(&how);
 
 	mutex_lock(&pshare_scan_mutex);
@@ -566,6 +591,7 @@ void pshare_scan_exit(void)
 		pshare_region_del(region);
 		pshare_region_put(region);
 	}
+	pshare_sweep_exit();
 	pages = pshare_prune_abandon();
 	mutex_unlock(&pshare_scan_mutex);
 	if (pages)

@@ -2,19 +2,20 @@
 /*
  * What becomes of a page: left alone, merged with a twin, or noted for later.
  */
+#include <linux/bitmap.h>
 #include <linux/lockdep.h>
-#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
-#include <linux/random.h>
 #include <linux/sched/mm.h>
-#include <linux/xxhash.h>
 
 #include "compat/compat.h"
+#include "hash.h"
 #include "hugepage.h"
 #include "region.h"
 #include "share.h"
+#include "sharers.h"
 #include "trace.h"
+#include "twins.h"
 #include "walk.h"
 
 /**
@@ -22,62 +23,31 @@
  *
  * A page that is visited takes the first of these ways that is open to it:
  *
- * 1. Its content is not what it was at the last visit, or there was none: note
- *    a fingerprint of it, and leave it alone.  Merging it would cost a copy soon.
+ * 1. Its content is not what it was at the last visit, or there was none: leave it
+ *    alone.  Merging it would cost a copy soon.  As a rule a sample of it has told so
+ *    before it comes here.
  * 2. It is all zero: the zero page takes its place.
  * 3. A shared page of its group has the same hash: join it, if the bytes agree.
  * 4. A candidate has the same hash: make a shared page, let this page join it,
  *    then the candidate.
  * 5. Nobody has the same hash: it becomes a candidate itself.
  *
- * Candidates are hints.  They are forgotten at the start of each pass, and what
- * a candidate holds is copied and hashed again before anybody joins it.
+ * Where nothing may be merged, because a huge page is kept whole or in a dry run, it is
+ * noted what would be: see twins.c.  That goes by hashes alone, and compares no bytes.
+ *
+ * Candidates are hints.  They are forgotten when a pass does not meet them, and what
+ * a candidate holds is copied, and found to be what the page at hand holds, before
+ * anybody joins it.
  *
  * Pages of one hash and different bytes can be made on purpose, whatever the seed.
- * A visit tries no more than a few, so they can keep pages of that hash in their own
- * group from being merged, and nothing else.
+ * A visit tries no more than a few shared pages and one candidate, so they can keep pages
+ * of that hash in their own group from being merged, and nothing else.
  */
 
-/* Pages of the same hash that one visit looks at. */
+/* Shared pages of the same hash that one visit looks at. */
 #define MAX_TRIES	8
 
 struct pshare_stats pshare_stats;
-
-static u64 seed;
-static u64 zero_hash;
-
-/**
- * pshare_share_hash() - hash of a page's content
- * @page: the page, with a reference; it may change meanwhile
- *
- * Context: any.
- * Return: xxh64, seeded anew each time the module is loaded.
- */
-u64 pshare_share_hash(struct page *page)
-{
-	void *content = kmap_local_page(page);
-	u64 hash = xxh64(content, PAGE_SIZE, seed);
-
-	kunmap_local(content);
-	return hash;
-}
-
-/**
- * pshare_share_init() - choose the seed of the hash
- *
- * Context: once, before any other function of this room.
- */
-void pshare_share_init(void)
-{
-	seed = get_random_u64();
-	zero_hash = pshare_share_hash(ZERO_PAGE(0));
-}
-
-/* The part of a hash that the ledger keeps; never 0, which means 'none'. */
-static u32 fingerprint(u64 hash)
-{
-	return upper_32_bits(hash) ?: 1;
-}
 
 static void set_class(struct pshare_region *region, unsigned long addr,
 		      enum pshare_class class)
@@ -94,6 +64,41 @@ static void count_refusal(struct pshare_region *region, unsigned long addr,
 	trace_pshare_refuse(region->id, region->pid, addr, result);
 }
 
+/* In the 2 MiB from @start a split has put the zero page where @zeros says. */
+static void note_zeros(struct pshare_region *region, unsigned long start,
+		       const unsigned long *zeros)
+{
+	unsigned long known = region->end - (region->ledger.unscanned << PAGE_SHIFT), addr;
+	unsigned int place;
+
+	for_each_set_bit(place, zeros, HPAGE_PMD_NR) {
+		addr = start + place * PAGE_SIZE;
+		/* What no pass has come to yet is counted as such. */
+		if (addr < region->start || addr >= known)
+			continue;
+		/* Without memory for the block nobody knows where they came from. */
+		pshare_ledger_set(&region->ledger, addr, 1, PSHARE_ZERO);
+		pshare_count(pshare_stats.results[PSHARE_MERGE_ZEROED], 1);
+	}
+}
+
+/* The same for other regions of the process that have a part of the huge page. */
+static void note_zeros_beside(const struct pshare_region *region, unsigned long start,
+			      const unsigned long *zeros)
+{
+	struct pshare_region *other;
+	u32 id = 0;
+
+	if (start >= region->start && region->end - start >= HPAGE_PMD_SIZE)
+		return;
+	while ((other = pshare_region_get_next(id))) {
+		id = other->id + 1;
+		if (other != region && other->mm == region->mm)
+			note_zeros(other, start, zeros);
+		pshare_region_put(other);
+	}
+}
+
 /*
  * A huge page was split.  Later kernels put the zero page where it was zero, all by
  * themselves: that came from us, so it goes into the books as if we had done it.  Not
@@ -101,91 +106,93 @@ static void count_refusal(struct pshare_region *region, unsigned long addr,
  */
 static void note_split(struct pshare_region *region, const struct pshare_merge *merge)
 {
-	unsigned long block = merge->addr & HPAGE_PMD_MASK, addr;
-	unsigned int place;
+	unsigned long start = merge->addr & HPAGE_PMD_MASK;
+	struct pshare_block *block;
 
+	block = pshare_ledger_find(&region->ledger, start);
+	/* One that page tables mapped in pieces was lost to its owner before. */
+	if (block && block->huge)
+		pshare_ledger_mark(&region->ledger, block, false, true);
 	pshare_count(pshare_stats.splits, 1);
 	pshare_count(region->splits, 1);
 	trace_pshare_split(region->id, region->pid, merge->addr);
-	for_each_set_bit(place, merge->zeros, HPAGE_PMD_NR) {
-		addr = block + place * PAGE_SIZE;
-		if (addr < region->start || addr >= region->end)
-			continue;
-		set_class(region, addr, PSHARE_ZERO);
-		pshare_count(pshare_stats.results[PSHARE_MERGE_ZEROED], 1);
-	}
+	note_zeros(region, start, merge->zeros);
+	if (!bitmap_empty(merge->zeros, HPAGE_PMD_NR))
+		note_zeros_beside(region, start, merge->zeros);
 }
 
-/* Merge the page at @addr into @shared, NULL for the zero page, and keep the books. */
-static enum pshare_merge_result join(struct pshare_region *region, struct mm_struct *mm,
-				     unsigned long addr, struct page *shared)
+/* Class of a page that maps @shared, NULL for the zero page, from now on. */
+static enum pshare_class merged_class(const struct pshare_region *region, struct page *shared)
+{
+	if (!shared)
+		return PSHARE_ZERO;
+	return pshare_sharers_note(shared, region->vm, pshare_twins_pass()) ?
+	       PSHARE_MERGED_OTHER : PSHARE_MERGED_SELF;
+}
+
+/* Does the policy allow to split the huge page that mapped the page when it was visited? */
+static bool may_split(struct pshare_region *region, unsigned long addr,
+		      const struct pshare_rules *rules)
+{
+	struct pshare_block *block = pshare_ledger_find(&region->ledger, addr);
+
+	return block && block->huge &&
+	       pshare_hugepage_may_press(region, block, rules->split_least);
+}
+
+/*
+ * Merge the page at @addr into @shared, NULL for the zero page, and keep the books; but
+ * who refuses is for the caller to count.
+ */
+static enum pshare_merge_result try_join(struct pshare_region *region, struct mm_struct *mm,
+					 unsigned long addr, struct page *shared,
+					 const struct pshare_rules *rules)
 {
 	struct pshare_merge merge = {
 		.mm = mm,
 		.addr = addr,
-		.may_split = pshare_hugepage_may_split(region, addr),
+		.may_split = may_split(region, addr, rules),
 	};
 	enum pshare_merge_result result = pshare_merge_map(&merge, shared);
 
 	if (merge.split)
 		note_split(region, &merge);
-	if (result == PSHARE_MERGE_ZEROED)
+	if (result != PSHARE_MERGE_DONE)
 		return result;
-	if (result != PSHARE_MERGE_DONE) {
-		count_refusal(region, addr, result);
-		return result;
-	}
 	pshare_count(pshare_stats.results[result], 1);
 	if (shared && pshare_merge_sharers(shared) > 1)
 		pshare_count(pshare_stats.pages_sharing, 1);
-	set_class(region, addr, shared ? PSHARE_MERGED : PSHARE_ZERO);
+	set_class(region, addr, merged_class(region, shared));
 	trace_pshare_merge(region->id, region->pid, addr, shared ? page_to_pfn(shared) : 0);
 	return result;
 }
 
-/* Class of a page whose merge was refused. */
-static enum pshare_class refused_class(enum pshare_merge_result result)
+/* The same, and count it if it is refused. */
+static enum pshare_merge_result join(struct pshare_region *region, struct mm_struct *mm,
+				     unsigned long addr, struct page *shared,
+				     const struct pshare_rules *rules)
 {
-	switch (result) {
-	case PSHARE_MERGE_DIFFERS:
-	case PSHARE_MERGE_RACED:
-	case PSHARE_MERGE_GONE:
-		return PSHARE_VOLATILE;
-	case PSHARE_MERGE_PINNED:
-		return PSHARE_INELIGIBLE_PINNED;
-	default:
-		return PSHARE_DUPLICATE;
-	}
+	enum pshare_merge_result result = try_join(region, mm, addr, shared, rules);
+
+	if (result != PSHARE_MERGE_DONE && result != PSHARE_MERGE_ZEROED)
+		count_refusal(region, addr, result);
+	return result;
 }
 
-/**
- * struct search - what came of looking for a twin
- * @tries:	pages of the same hash that were looked at
- * @differed:	one of them has other bytes
- * @unready:	there was no way to one of them
- */
-struct search {
-	unsigned int tries;
-	bool differed;
-	bool unready;
-};
-
 /* Way 3.  PSHARE_MERGE_DIFFERS when there is no shared page of these bytes. */
-static enum pshare_merge_result join_shared(struct pshare_region *region,
-					    struct mm_struct *mm, unsigned long addr, u64 hash,
-					    struct search *search)
+static enum pshare_merge_result join_shared(const struct pshare_visit *visit,
+					    struct mm_struct *mm, struct pshare_node *node,
+					    const struct pshare_rules *rules)
 {
 	enum pshare_merge_result result = PSHARE_MERGE_DIFFERS;
-	struct pshare_node *node;
+	unsigned int tries = 0;
 
-	for (node = pshare_index_find(&region->group->index, PSHARE_TREE_SHARED, hash);
-	     node && result == PSHARE_MERGE_DIFFERS && search->tries < MAX_TRIES;
+	for (; node && result == PSHARE_MERGE_DIFFERS && tries < MAX_TRIES;
 	     node = pshare_index_next_equal(node)) {
 		if (pshare_merge_full(node->page))
 			continue;
-		search->tries++;
-		result = join(region, mm, addr, node->page);
-		search->differed |= result == PSHARE_MERGE_DIFFERS;
+		tries++;
+		result = join(visit->region, mm, visit->addr, node->page, rules);
 	}
 	return result;
 }
@@ -195,13 +202,21 @@ static enum pshare_merge_result join_shared(struct pshare_region *region,
  * candidate does not make it, the shared page has one sharer; it is given back at a
  * later visit, or finds another.
  *
+ * The shared page is a copy of the candidate, and is known to have the candidate's hash
+ * once the page at @addr, which had it a moment ago, turns out to hold the same bytes.
+ * So it is hashed only if they differ, to tell which of the two is not what it was.  If
+ * both have changed meanwhile, and to the same, the shared page stands under a hash that
+ * it does not have: who has its bytes does not find it there, and who finds it compares
+ * bytes, as ever, and goes on.
+ *
  * *@stale is set when the candidate is not what it was, *@unready when there is no
- * way to it now; either way nothing was tried.
+ * way to it now; either way nothing was changed.
  */
 static enum pshare_merge_result join_new(struct pshare_region *region, struct mm_struct *mm,
 					 unsigned long addr, struct pshare_region *twin,
 					 struct mm_struct *twin_mm,
-					 const struct pshare_node *candidate, bool *stale,
+					 const struct pshare_node *candidate,
+					 const struct pshare_rules *rules, bool *stale,
 					 bool *unready)
 {
 	struct pshare_index *index = &region->group->index;
@@ -217,9 +232,7 @@ static enum pshare_merge_result join_new(struct pshare_region *region, struct mm
 			count_refusal(region, addr, result);
 		return result;
 	}
-	*stale = pshare_share_hash(shared) != candidate->hash;
-	if (*stale)
-		goto free;
+	*stale = false;
 	/* Nothing may fail once the page is mapped: it needs its node first. */
 	node = pshare_index_add(index, PSHARE_TREE_SHARED, candidate->hash);
 	if (!node) {
@@ -228,24 +241,26 @@ static enum pshare_merge_result join_new(struct pshare_region *region, struct mm
 		goto free;
 	}
 	node->page = shared;
-	result = join(region, mm, addr, shared);
-	if (result != PSHARE_MERGE_DONE) {
-		pshare_index_erase(index, PSHARE_TREE_SHARED, node);
-		goto free;
+	result = try_join(region, mm, addr, shared, rules);
+	if (result == PSHARE_MERGE_DONE) {
+		pshare_count(pshare_stats.pages_shared, 1);
+		join(twin, twin_mm, candidate->addr, shared, rules);
+		return result;
 	}
-	pshare_count(pshare_stats.pages_shared, 1);
-	join(twin, twin_mm, candidate->addr, shared);
-	return result;
-
+	pshare_index_erase(index, PSHARE_TREE_SHARED, node);
+	*stale = result == PSHARE_MERGE_DIFFERS && pshare_hash_page(shared) != candidate->hash;
+	if (!*stale && result != PSHARE_MERGE_ZEROED)
+		count_refusal(region, addr, result);
 free:
 	pshare_merge_free(shared);
 	return result;
 }
 
-/* Way 4 with one candidate; *@stale and *@unready as above. */
-static enum pshare_merge_result join_candidate(struct pshare_region *region,
-					       struct mm_struct *mm, unsigned long addr,
-					       const struct pshare_node *candidate, bool *stale,
+/* Way 4; *@stale and *@unready as above. */
+static enum pshare_merge_result join_candidate(const struct pshare_visit *visit,
+					       struct mm_struct *mm,
+					       const struct pshare_node *candidate,
+					       const struct pshare_rules *rules, bool *stale,
 					       bool *unready)
 {
 	enum pshare_merge_result result = PSHARE_MERGE_GONE;
@@ -258,68 +273,135 @@ static enum pshare_merge_result join_candidate(struct pshare_region *region,
 		return result;
 	twin_mm = twin->holds ? NULL : pshare_region_get_mm(twin);
 	if (twin_mm) {
-		result = join_new(region, mm, addr, twin, twin_mm, candidate, stale,
-				  unready);
+		result = join_new(visit->region, mm, visit->addr, twin, twin_mm, candidate, rules,
+				  stale, unready);
 		mmput_async(twin_mm);
 	}
 	pshare_region_put(twin);
 	return result;
 }
 
-/* Way 4.  PSHARE_MERGE_DIFFERS when there is no candidate, or none of these bytes. */
-static enum pshare_merge_result join_candidates(struct pshare_region *region,
-						struct mm_struct *mm, unsigned long addr,
-						u64 hash, unsigned long max_shared,
-						struct search *search)
+/* Way 5: the page stands with the node of its content, or makes one. */
+static enum pshare_class note_candidate(const struct pshare_visit *visit, u64 hash,
+					struct pshare_node *node)
 {
-	struct pshare_index *index = &region->group->index;
-	struct pshare_node *node, *next;
-	bool stale, unready;
-
-	for (node = pshare_index_find(index, PSHARE_TREE_CANDIDATE, hash);
-	     node && search->tries < MAX_TRIES; node = next) {
-		enum pshare_merge_result result;
-
-		if (pshare_stats.pages_shared >= max_shared) {
-			count_refusal(region, addr, PSHARE_MERGE_CAPPED);
-			return PSHARE_MERGE_CAPPED;
-		}
-		result = join_candidate(region, mm, addr, node, &stale, &unready);
-		search->tries++;
-		search->unready |= unready;
-		next = pshare_index_next_equal(node);
-		/* Merged or stale: either way it is no candidate any more. */
-		if (stale || result == PSHARE_MERGE_DONE)
-			pshare_index_erase(index, PSHARE_TREE_CANDIDATE, node);
-		if (stale || unready)
-			continue;
-		if (result != PSHARE_MERGE_DIFFERS)
-			return result;
-		search->differed = true;
-	}
-	return PSHARE_MERGE_DIFFERS;
-}
-
-/* Way 5. */
-static void become_candidate(struct pshare_region *region, unsigned long addr, u64 hash)
-{
-	struct pshare_node *node;
-
-	node = pshare_index_add(&region->group->index, PSHARE_TREE_CANDIDATE, hash);
-	if (!node) {
+	if (node)
+		return pshare_twins_note(visit, node);
+	node = pshare_index_add(&visit->region->group->index, PSHARE_TREE_CANDIDATE, hash);
+	if (node)
+		pshare_twins_replace(visit, node);
+	else
 		/* It has no twin so far; whoever is one finds it at a later pass. */
 		pshare_count(pshare_stats.results[PSHARE_MERGE_NOMEM], 1);
-		return;
+	return PSHARE_UNIQUE;
+}
+
+/* A page changes, and its sample has not told so: next time all of it must have held still. */
+static void distrust(struct pshare_region *region, unsigned long addr, u64 hash)
+{
+	struct pshare_block *block = pshare_ledger_find(&region->ledger, addr);
+
+	if (block)
+		pshare_ledger_doubt(block, pshare_ledger_place(addr), hash);
+	set_class(region, addr, PSHARE_VOLATILE);
+}
+
+/* A page was not merged: is it for a reason that says where it stands? */
+static bool classify_refusal(const struct pshare_visit *visit, u64 hash,
+			     enum pshare_merge_result result)
+{
+	switch (result) {
+	case PSHARE_MERGE_DONE:
+	case PSHARE_MERGE_ZEROED:
+		/* The books say so already; or if the zero page is not ours, the next visit. */
+	case PSHARE_MERGE_BUSY:
+		/* It is going to be visited once more. */
+		return true;
+	case PSHARE_MERGE_DIFFERS:
+	case PSHARE_MERGE_RACED:
+	case PSHARE_MERGE_GONE:
+		/* The same hash, but other bytes: most likely ours have changed. */
+		distrust(visit->region, visit->addr, hash);
+		return true;
+	case PSHARE_MERGE_PINNED:
+		set_class(visit->region, visit->addr, PSHARE_INELIGIBLE_PINNED);
+		return true;
+	default:
+		return false;
 	}
-	node->region = region->id;
-	node->addr = addr;
+}
+
+/* Way 2. */
+static enum pshare_merge_result share_zero(const struct pshare_visit *visit,
+					   struct mm_struct *mm, u64 hash,
+					   const struct pshare_rules *rules, bool merge)
+{
+	enum pshare_merge_result result = PSHARE_MERGE_KEPT_HUGE;
+
+	if (merge)
+		result = join(visit->region, mm, visit->addr, NULL, rules);
+	if (!classify_refusal(visit, hash, result))
+		set_class(visit->region, visit->addr, pshare_twins_zero(visit));
+	return result;
+}
+
+/* Way 4 and 5. */
+static enum pshare_merge_result share_candidate(const struct pshare_visit *visit,
+						struct mm_struct *mm, u64 hash,
+						const struct pshare_rules *rules, bool merge)
+{
+	struct pshare_index *index = &visit->region->group->index;
+	enum pshare_merge_result result = PSHARE_MERGE_KEPT_HUGE;
+	bool stale = false, unready = false;
+	struct pshare_node *node;
+
+	node = pshare_index_find(index, PSHARE_TREE_CANDIDATE, hash);
+	if (merge && node && pshare_twins_mergeable(visit, node, rules->split_least)) {
+		if (pshare_stats.pages_shared < rules->max_shared) {
+			result = join_candidate(visit, mm, node, rules, &stale, &unready);
+		} else {
+			result = PSHARE_MERGE_CAPPED;
+			count_refusal(visit->region, visit->addr, result);
+		}
+	}
+	if (stale) {
+		pshare_twins_replace(visit, node);
+		set_class(visit->region, visit->addr, PSHARE_UNIQUE);
+		return PSHARE_MERGE_DONE;
+	}
+	if (result == PSHARE_MERGE_DONE)
+		pshare_index_erase(index, PSHARE_TREE_CANDIDATE, node);
+	/* What keeps the twin from being merged says nothing of this page. */
+	if (unready || !classify_refusal(visit, hash, result))
+		set_class(visit->region, visit->addr, note_candidate(visit, hash, node));
+	return unready ? PSHARE_MERGE_DONE : result;
+}
+
+/* Way 3 to 5. */
+static enum pshare_merge_result share_content(const struct pshare_visit *visit,
+					      struct mm_struct *mm, u64 hash,
+					      const struct pshare_rules *rules, bool merge)
+{
+	enum pshare_merge_result result = PSHARE_MERGE_KEPT_HUGE;
+	struct pshare_node *shared;
+
+	shared = pshare_index_find(&visit->region->group->index, PSHARE_TREE_SHARED, hash);
+	if (!shared)
+		return share_candidate(visit, mm, hash, rules, merge);
+	if (merge)
+		result = join_shared(visit, mm, shared, rules);
+	if (result == PSHARE_MERGE_DIFFERS)
+		return share_candidate(visit, mm, hash, rules, merge);
+	if (!classify_refusal(visit, hash, result))
+		set_class(visit->region, visit->addr, pshare_twins_shared(visit, shared));
+	return result;
 }
 
 /**
  * pshare_share_page() - decide what becomes of a page, and do it
  * @region: the region
  * @mm: its address space, with a reference on its users
- * @addr: address of the page
+ * @item: the page, PSHARE_FOUND_ANON; its sample held still
  * @hash: hash of its content, a moment ago
  * @rules: what the administrator allows
  *
@@ -327,42 +409,45 @@ static void become_candidate(struct pshare_region *region, unsigned long addr, u
  * Return: false when @mm is locked by somebody else: try again.
  */
 bool pshare_share_page(struct pshare_region *region, struct mm_struct *mm,
-		       unsigned long addr, u64 hash, const struct pshare_rules *rules)
+		       const struct pshare_item *item, u64 hash,
+		       const struct pshare_rules *rules)
 {
+	struct pshare_block *block = pshare_ledger_find(&region->ledger, item->addr);
+	unsigned int place = pshare_ledger_place(item->addr);
+	struct pshare_visit visit = {
+		.region = region,
+		.addr = item->addr,
+		.free = true,
+		.steps = PSHARE_ALL_STEPS,
+	};
 	enum pshare_merge_result result;
-	struct search search = {};
-	u32 last;
+	bool merge;
 
 	lockdep_assert_held(&pshare_scan_mutex);
-	if (pshare_ledger_fingerprint(&region->ledger, addr, fingerprint(hash), &last)) {
-		pshare_count(pshare_stats.results[PSHARE_MERGE_NOMEM], 1);
+	/* It had a block when it was sampled.  A split of its neighbours may have dropped that. */
+	if (!block)
 		return true;
-	}
-	if (last != fingerprint(hash)) {
-		if (last)
-			pshare_count(pshare_stats.changed, 1);
-		set_class(region, addr, PSHARE_VOLATILE);
+	if (item->broken && !pshare_ledger_hold_still(block, place, hash, item->sample)) {
+		pshare_count(pshare_stats.changed, 1);
+		set_class(region, item->addr, PSHARE_VOLATILE);
 		return true;
 	}
 
-	if (hash == zero_hash && rules->use_zero) {
-		result = join(region, mm, addr, NULL);
-	} else {
-		result = join_shared(region, mm, addr, hash, &search);
-		if (result == PSHARE_MERGE_DIFFERS)
-			result = join_candidates(region, mm, addr, hash, rules->max_shared,
-						 &search);
-		if (result == PSHARE_MERGE_DIFFERS) {
-			become_candidate(region, addr, hash);
-			/* The same hash, but other bytes: most likely ours have changed. */
-			set_class(region, addr, search.differed ? PSHARE_VOLATILE :
-				  search.unready ? PSHARE_DUPLICATE : PSHARE_UNIQUE);
-			return true;
-		}
+	if (item->huge) {
+		visit.free = pshare_hugepage_may_split(region, block);
+		visit.steps = pshare_hugepage_steps(block, visit.free);
 	}
-	/* If the zero page there is ours the books say so; else the next visit will tell. */
-	if (result != PSHARE_MERGE_DONE && result != PSHARE_MERGE_ZEROED)
-		set_class(region, addr, refused_class(result));
+	merge = visit.free;
+	if (rules->split_least) {
+		merge = !item->huge || pshare_hugepage_may_press(region, block, rules->split_least);
+		/* The pass comes here as well: who is visited out of turn is not counted. */
+		visit.steps = 0;
+	}
+	merge &= !rules->dry;
+	if (pshare_hash_is_zero(hash) && rules->use_zero)
+		result = share_zero(&visit, mm, hash, rules, merge);
+	else
+		result = share_content(&visit, mm, hash, rules, merge);
 	return result != PSHARE_MERGE_BUSY;
 }
 
@@ -388,7 +473,7 @@ bool pshare_share_give_back(struct pshare_region *region, struct mm_struct *mm,
 	if (err == -EBUSY)
 		return false;
 	/* 1: somebody else has unshared it meanwhile; the next visit tells. */
-	pshare_ledger_set(&region->ledger, addr, 1, err ? PSHARE_MERGED : PSHARE_UNIQUE);
+	pshare_ledger_set(&region->ledger, addr, 1, err ? PSHARE_MERGED_SELF : PSHARE_UNIQUE);
 	if (err)
 		return true;
 	pshare_count(pshare_stats.given_back, 1);

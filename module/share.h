@@ -7,7 +7,7 @@
 #include "merge.h"
 
 struct mm_struct;
-struct page;
+struct pshare_item;
 struct pshare_region;
 
 /**
@@ -51,16 +51,22 @@ extern struct pshare_stats pshare_stats;
  * struct pshare_rules - what the administrator allows
  * @use_zero:	replace pages that are all zero by the zero page
  * @max_shared:	make no shared page while there are so many
+ * @dry:	only count: change no page table
+ * @hurry:	somebody waits, or memory is short: pages_to_scan does not matter
+ * @split_least: memory is short: where the policy waits for that, split huge pages with at
+ *		least so many twins; 0 if it is not
  */
 struct pshare_rules {
 	bool use_zero;
 	unsigned long max_shared;
+	bool dry;
+	bool hurry;
+	unsigned int split_least;
 };
 
-void pshare_share_init(void);
-u64 pshare_share_hash(struct page *page);
 bool pshare_share_page(struct pshare_region *region, struct mm_struct *mm,
-		       unsigned long addr, u64 hash, const struct pshare_rules *rules);
+		       const struct pshare_item *item, u64 hash,
+		       const struct pshare_rules *rules);
 bool pshare_share_give_back(struct pshare_region *region, struct mm_struct *mm,
 			    unsigned long addr);
 

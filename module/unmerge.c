@@ -37,6 +37,9 @@
 #define MAX_ROUNDS_EXIT	200
 #define MAX_ROUNDS	4
 
+/* Tries in vain at one place of a locked address space, 50 ms and some 100 apart. */
+#define MAX_BUSY	30
+
 /* Does the ledger say that the zero page at @addr is ours? */
 static bool our_zero(struct pshare_region *region, unsigned long addr)
 {
@@ -62,7 +65,7 @@ static void correct_class(struct pshare_region *region, unsigned long addr,
 {
 	enum pshare_class old = pshare_ledger_get(&region->ledger, addr);
 
-	if (old == PSHARE_MERGED || old == PSHARE_ZERO)
+	if (old == PSHARE_MERGED_SELF || old == PSHARE_MERGED_OTHER || old == PSHARE_ZERO)
 		pshare_ledger_set(&region->ledger, addr, 1, class);
 }
 
@@ -74,6 +77,7 @@ static void correct_item(struct pshare_region *region, const struct pshare_item 
 
 	switch (item->found) {
 	case PSHARE_FOUND_ANON:
+	case PSHARE_FOUND_PINNED:
 	case PSHARE_FOUND_SWAPPED:
 	case PSHARE_FOUND_BUSY:
 	case PSHARE_FOUND_UNFIT:
@@ -88,6 +92,23 @@ static void correct_item(struct pshare_region *region, const struct pshare_item 
 	}
 }
 
+/* Class of a page that was just given its own copy. */
+static enum pshare_class unmerged_class(struct pshare_region *region, unsigned long addr,
+					const struct pshare_unmerging *how)
+{
+	if (how->singles)
+		return PSHARE_UNIQUE;
+	/* Its twins are as they were: it could be merged again at once. */
+	switch (pshare_ledger_get(&region->ledger, addr)) {
+	case PSHARE_ZERO:
+		return PSHARE_DUPLICATE_ZERO;
+	case PSHARE_MERGED_OTHER:
+		return PSHARE_DUPLICATE_OTHER;
+	default:
+		return PSHARE_DUPLICATE_SELF;
+	}
+}
+
 /* Unshare one page; @region is NULL outside of regions. */
 static int unmerge_page(struct mm_struct *mm, struct pshare_region *region,
 			unsigned long addr, struct pshare_unmerging *how)
@@ -99,10 +120,8 @@ static int unmerge_page(struct mm_struct *mm, struct pshare_region *region,
 	how->pages += !err;
 	if (region && !err)
 		trace_pshare_unshare(region->id, region->pid, addr);
-	/* Its twins are as they were: it could be merged again at once. */
 	if (region && !err)
-		pshare_ledger_set(&region->ledger, addr, 1,
-				  how->singles ? PSHARE_UNIQUE : PSHARE_DUPLICATE);
+		pshare_ledger_set(&region->ledger, addr, 1, unmerged_class(region, addr, how));
 	else if (region && err == 1)
 		correct_class(region, addr, PSHARE_VOLATILE);
 	return 0;
@@ -172,10 +191,11 @@ static int unmerge_range(struct mm_struct *mm, struct pshare_region *region,
 			 unsigned long addr, unsigned long end, struct pshare_batch *batch,
 			 struct pshare_unmerging *how)
 {
+	unsigned int busy = 0;
 	int err, first_err = 0;
 
 	while (addr < end) {
-		unsigned long pages = how->pages;
+		unsigned long pages = how->pages, from = addr;
 
 		/* The memory of a dead process needs nothing. */
 		if (!mmget_not_zero(mm))
@@ -187,6 +207,15 @@ static int unmerge_range(struct mm_struct *mm, struct pshare_region *region,
 			mutex_unlock(&pshare_scan_mutex);
 		mmput_async(mm);
 
+		/* At unload everything is tried again anyway. */
+		if (err == -EBUSY && !how->insist && busy++ < MAX_BUSY) {
+			if (signal_pending(current))
+				return -EINTR;
+			msleep(50);
+			addr = from;
+			continue;
+		}
+		busy = 0;
 		first_err = first_err ?: err;
 		if (err == -EBUSY || (err && (!how->insist || how->pages == pages)))
 			break;
@@ -354,6 +383,7 @@ bool pshare_unmerge_singles(struct pshare_singles *at, struct pshare_batch *batc
 	mm = region->holds ? NULL : pshare_region_get_mm(region);
 	if (mm) {
 		batch->all = true;
+		batch->vm = 0;
 		err = unmerge_batch(mm, region, &at->addr, region->end, batch, &how);
 		batch->all = false;
 	}

@@ -11,6 +11,9 @@
 #include <linux/userfaultfd_k.h>
 
 #include "compat/compat.h"
+#include "hash.h"
+#include "ledger.h"
+#include "sharers.h"
 #include "walk.h"
 
 /**
@@ -20,6 +23,10 @@
  * batch: some pages with a reference each, and everything between them in a few
  * words.  Holes are skipped at the level of the page tables at which they are
  * seen.  One call looks at a bounded number of entries, whatever it finds.
+ *
+ * Most pages are settled on the spot: a sample of some cache lines tells that they are
+ * what they were, and like no other.  That is quick enough to be done under the lock of
+ * the page table, so it costs no reference, and many such pages are one item.
  */
 
 /* Bytes of address space that one call goes over at most: where memory was, it has blocks. */
@@ -49,6 +56,12 @@ bool pshare_walk_lock(struct mm_struct *mm, unsigned int tries)
 	}
 	return true;
 }
+
+/* Memory whose entries are looked at in one hold of a page table's lock: a fault waits for it. */
+#define TABLE_HOLD	(64 * PAGE_SIZE)
+
+/* Entries ahead of the one at hand whose memory is called for, so that misses overlap. */
+#define AHEAD		6
 
 /* May pages of this mapping be merged?  PSHARE_FOUND_ANON if so, else why not. */
 static enum pshare_found classify_vma(struct vm_area_struct *vma)
@@ -80,9 +93,15 @@ static enum pshare_found classify_page(struct page *page)
 		/* Mainline's have a stable node behind the flag, ours have none. */
 		if (folio->mapping != PSHARE_MAPPING_KSM || folio_test_swapcache(folio))
 			return PSHARE_FOUND_UNFIT;
+		/* For a moment mainline's have none either, but ours are locked, and on no LRU. */
+		if (!folio_test_locked(folio) || folio_test_lru(folio))
+			return PSHARE_FOUND_UNFIT;
 		return compat_mapcount(page) == 1 ? PSHARE_FOUND_LAST : PSHARE_FOUND_SHARED;
 	}
-	return is_zone_device_page(page) ? PSHARE_FOUND_UNFIT : PSHARE_FOUND_ANON;
+	if (is_zone_device_page(page))
+		return PSHARE_FOUND_UNFIT;
+	/* Others that hold a reference are noticed when it is merged. */
+	return folio_maybe_dma_pinned(folio) ? PSHARE_FOUND_PINNED : PSHARE_FOUND_ANON;
 }
 
 static enum pshare_found classify_pte(pte_t pte, struct page **page)
@@ -92,7 +111,7 @@ static enum pshare_found classify_pte(pte_t pte, struct page **page)
 	if (!pte_present(pte))
 		return compat_pte_swapped(pte) ? PSHARE_FOUND_SWAPPED :
 		       compat_pte_poisoned(pte) ? PSHARE_FOUND_UNFIT : PSHARE_FOUND_BUSY;
-	if (pte_special(pte))
+	if (compat_pte_special(pte))
 		return pte_pfn(pte) == page_to_pfn(ZERO_PAGE(0)) ? PSHARE_FOUND_ZERO :
 								   PSHARE_FOUND_UNFIT;
 	if (!pfn_valid(pte_pfn(pte)))
@@ -118,6 +137,8 @@ static enum pshare_found classify_huge(pmd_t pmd, unsigned long addr, struct pag
 		return PSHARE_FOUND_UNFIT;
 	if (!folio_test_anon(page_folio(head)))
 		return PSHARE_FOUND_NONE;
+	if (folio_maybe_dma_pinned(page_folio(head)))
+		return PSHARE_FOUND_PINNED;
 	*page = head + ((addr & ~HPAGE_PMD_MASK) >> PAGE_SHIFT);
 	return PageHWPoison(*page) ? PSHARE_FOUND_UNFIT : PSHARE_FOUND_ANON;
 }
@@ -175,10 +196,8 @@ struct vm_area_struct *pshare_walk_vma(struct mm_struct *mm, unsigned long addr)
 	struct vm_area_struct *vma;
 
 	mmap_assert_locked(mm);
-	vma = find_vma(mm, addr);
-	if (!vma || vma->vm_start > addr || classify_vma(vma) != PSHARE_FOUND_ANON)
-		return NULL;
-	return vma;
+	vma = vma_lookup(mm, addr);
+	return vma && classify_vma(vma) == PSHARE_FOUND_ANON ? vma : NULL;
 }
 
 /**
@@ -232,30 +251,27 @@ enum pshare_found pshare_walk_one(struct vm_area_struct *vma, unsigned long addr
 
 /**
  * pshare_walk_zeros() - where in 2 MiB is the zero page mapped?
- * @vma: a mapping of anonymous memory that holds @addr; its address space is
- *	 locked for reading
+ * @mm: address space, locked for reading
  * @addr: an address in these 2 MiB
  * @zeros: bitmap of HPAGE_PMD_NR, filled: pages that single entries map to the zero
- *	   page, in this mapping
+ *	   page, in whatever mapping: mprotect(2) may have made several of a huge page's
  */
-void pshare_walk_zeros(struct vm_area_struct *vma, unsigned long addr, unsigned long *zeros)
+void pshare_walk_zeros(struct mm_struct *mm, unsigned long addr, unsigned long *zeros)
 {
-	unsigned long block = addr & HPAGE_PMD_MASK;
-	unsigned long at = max(block, vma->vm_start);
-	unsigned long end = min(block + HPAGE_PMD_SIZE, vma->vm_end);
-	pmd_t *pmd = pshare_walk_table(vma->vm_mm, addr);
+	pmd_t *pmd = pshare_walk_table(mm, addr);
 	struct page *unused;
-	pte_t *start, *pte;
+	unsigned int place;
 	spinlock_t *ptl;
+	pte_t *pte;
 
 	bitmap_zero(zeros, HPAGE_PMD_NR);
-	start = pmd ? compat_pte_lock(vma->vm_mm, pmd, at, &ptl) : NULL;
-	if (!start)
+	pte = pmd ? compat_pte_lock(mm, pmd, addr & HPAGE_PMD_MASK, &ptl) : NULL;
+	if (!pte)
 		return;
-	for (pte = start; at < end; pte++, at += PAGE_SIZE)
-		if (classify_pte(ptep_get(pte), &unused) == PSHARE_FOUND_ZERO)
-			__set_bit((at - block) >> PAGE_SHIFT, zeros);
-	compat_pte_unlock(start, ptl);
+	for (place = 0; place < HPAGE_PMD_NR; place++)
+		if (classify_pte(ptep_get(pte + place), &unused) == PSHARE_FOUND_ZERO)
+			__set_bit(place, zeros);
+	compat_pte_unlock(pte, ptl);
 }
 
 /*
@@ -264,11 +280,12 @@ void pshare_walk_zeros(struct vm_area_struct *vma, unsigned long addr, unsigned 
  * batch is full.
  */
 static bool add_item(struct pshare_batch *batch, unsigned long addr, unsigned long nr,
-		     enum pshare_found found, struct page *page)
+		     enum pshare_found found, struct page *page, bool huge)
 {
 	struct pshare_item *last = batch->nr ? &batch->item[batch->nr - 1] : NULL;
 
-	if (last && last->found == found && !page && found != PSHARE_FOUND_LAST) {
+	if (last && last->found == found && last->huge == huge && !page && !last->page &&
+	    found != PSHARE_FOUND_LAST) {
 		last->nr += nr;
 		return true;
 	}
@@ -280,59 +297,174 @@ static bool add_item(struct pshare_batch *batch, unsigned long addr, unsigned lo
 		.addr = addr,
 		.nr = nr,
 		.found = found,
+		.huge = huge,
 		.page = page,
 	};
 	return true;
 }
 
-/* Gather the small pages of [addr, end), which lie in one page table. */
+/* What is to be done with an anonymous page, by its sample; *@page is set to NULL if little. */
+static enum pshare_found sift(const struct pshare_batch *batch, enum pshare_seen seen,
+			      struct page **page)
+{
+	switch (seen) {
+	case PSHARE_SEEN_NEW:
+		*page = NULL;
+		return PSHARE_FOUND_NEW;
+	case PSHARE_SEEN_CHANGED:
+		*page = NULL;
+		return PSHARE_FOUND_CHANGED;
+	case PSHARE_SEEN_UNLIKE:
+		if (!batch->unlike)
+			*page = NULL;
+		return PSHARE_FOUND_UNLIKE;
+	default:
+		return PSHARE_FOUND_ANON;
+	}
+}
+
+/*
+ * Add an anonymous page.  False when the batch is full, or can go no further: with a
+ * ledger it ends where that has no block, for none can be made under a spinlock.
+ */
+static bool add_anon(struct pshare_batch *batch, struct pshare_block *block,
+		     unsigned long addr, struct page *page, bool huge)
+{
+	enum pshare_found found = PSHARE_FOUND_ANON;
+	enum pshare_seen seen = PSHARE_SEEN_ALIKE;
+	struct pshare_item *item;
+	u32 sample = 0;
+
+	if (batch->all)
+		return add_item(batch, addr, 1, found, NULL, huge);
+	if (batch->ledger) {
+		batch->blockless = !block;
+		/* What is noted in the ledger must find its place in the batch. */
+		if (!block || !batch->room || batch->nr == PSHARE_BATCH_SIZE)
+			return false;
+		batch->room--;
+		sample = pshare_hash_sample(page);
+		seen = pshare_ledger_see(block, pshare_ledger_place(addr), sample);
+		found = sift(batch, seen, &page);
+	}
+	if (!add_item(batch, addr, 1, found, page, huge))
+		return false;
+	item = &batch->item[batch->nr - 1];
+	item->sample = sample;
+	item->broken = seen == PSHARE_SEEN_BROKEN;
+	return true;
+}
+
+/* An entry is going to be looked at: what it maps should be there by then. */
+static void look_ahead(const struct pshare_block *block, pte_t pte, unsigned long addr)
+{
+	struct page *page;
+
+	if (!pte_present(pte) || pte_special(pte))
+		return;
+	page = pfn_to_page(pte_pfn(pte));
+	prefetch(page);
+	if (!block || pshare_ledger_samples(block, pshare_ledger_place(addr)))
+		pshare_hash_prefetch(page);
+}
+
+static struct pshare_block *find_block(struct pshare_batch *batch, unsigned long addr)
+{
+	/* Others may look at other blocks: see crew.c. */
+	return batch->ledger && !batch->all ? pshare_ledger_look(batch->ledger, addr) : NULL;
+}
+
+/*
+ * A page of the module's is mapped: note what only its visit is told, and who else maps it.
+ * False when the batch can go no further.
+ */
+static bool look_at_shared(struct pshare_batch *batch, struct pshare_block *block,
+			   unsigned long addr, struct page *page, enum pshare_found *found)
+{
+	unsigned int place = pshare_ledger_place(addr);
+
+	/*
+	 * It came by fork(2) or mremap(2), and not by a merge.  Others that are like it must
+	 * learn of it.
+	 */
+	if (block && (!block->fingerprint[place] || pshare_ledger_samples(block, place))) {
+		if (!batch->room)
+			return false;
+		batch->room--;
+		pshare_ledger_note(block, place, pshare_hash_sample(page));
+		batch->noted = true;
+	}
+	if (batch->vm && !batch->all && pshare_sharers_note(page, batch->vm, batch->pass))
+		*found = PSHARE_FOUND_OTHERS;
+	return true;
+}
+
+/* Gather small pages of [addr, end), which lie in one page table: not more than so many. */
 static unsigned long gather_ptes(struct vm_area_struct *vma, pmd_t *pmd, unsigned long addr,
 				 unsigned long end, struct pshare_batch *batch)
 {
+	struct pshare_block *block = find_block(batch, addr);
+	const unsigned long ahead = AHEAD * PAGE_SIZE, until = min(end, addr + TABLE_HOLD);
 	pte_t *start_pte, *pte;
 	spinlock_t *ptl;
 
 	start_pte = compat_pte_lock(vma->vm_mm, pmd, addr, &ptl);
 	if (!start_pte)
 		return add_item(batch, addr, (end - addr) >> PAGE_SHIFT, PSHARE_FOUND_BUSY,
-				NULL) ? end : addr;
-	for (pte = start_pte; addr < end; pte++, addr += PAGE_SIZE) {
+				NULL, false) ? end : addr;
+	for (pte = start_pte; addr < until; pte++, addr += PAGE_SIZE) {
 		struct page *page = NULL;
-		enum pshare_found found = classify_pte(ptep_get(pte), &page);
+		enum pshare_found found;
+		bool added;
 
-		if (found != PSHARE_FOUND_ANON || batch->all)
-			page = NULL;
-		if (!add_item(batch, addr, 1, found, page))
+		if (block && end - addr > ahead)
+			look_ahead(block, ptep_get(pte + AHEAD), addr + ahead);
+		found = classify_pte(ptep_get(pte), &page);
+		if (found == PSHARE_FOUND_SHARED &&
+		    !look_at_shared(batch, block, addr, page, &found))
+			break;
+		if (found == PSHARE_FOUND_ANON)
+			added = add_anon(batch, block, addr, page, false);
+		else
+			added = add_item(batch, addr, 1, found, NULL, false);
+		if (!added)
 			break;
 	}
 	compat_pte_unlock(start_pte, ptl);
 	return addr;
 }
 
-/* Gather the pages of a huge page in [addr, end), which lies in one entry. */
+/*
+ * Gather the pages of a huge page in [addr, end), which lies in one entry.  One lock is for
+ * all entries of a GiB, and others want it: samples are taken with a reference instead.
+ */
 static unsigned long gather_huge(struct vm_area_struct *vma, pmd_t *pmd, unsigned long addr,
 				 unsigned long end, struct pshare_batch *batch)
 {
+	struct pshare_block *block = find_block(batch, addr);
 	spinlock_t *ptl = pmd_lock(vma->vm_mm, pmd);
-	struct page *page = NULL;
+	struct page *first = NULL, *page;
 	enum pshare_found found;
+	bool each;
 
-	found = pmd_trans_huge(*pmd) ? classify_huge(*pmd, addr, &page) : PSHARE_FOUND_BUSY;
-	if (!page || batch->all) {
-		if (add_item(batch, addr, (end - addr) >> PAGE_SHIFT, found, NULL))
-			addr = end;
-	} else {
-		for (; addr < end; addr += PAGE_SIZE, page++) {
-			/* Poison is marked page by page. */
-			bool bad = PageHWPoison(page);
-
-			if (!add_item(batch, addr, 1,
-				      bad ? PSHARE_FOUND_UNFIT : PSHARE_FOUND_ANON,
-				      bad ? NULL : page))
-				break;
-		}
-	}
+	found = pmd_trans_huge(*pmd) ? classify_huge(*pmd, addr, &first) : PSHARE_FOUND_BUSY;
+	each = first && !batch->all;
+	if (each)
+		get_page(first);
 	spin_unlock(ptl);
+	if (!each)
+		return add_item(batch, addr, (end - addr) >> PAGE_SHIFT, found, NULL, true) ?
+		       end : addr;
+	for (page = first; addr < end; addr += PAGE_SIZE, page++) {
+		if (block && end - addr > AHEAD * PAGE_SIZE)
+			pshare_hash_prefetch(page + AHEAD);
+		/* Poison is marked page by page. */
+		if (PageHWPoison(page) ?
+		    !add_item(batch, addr, 1, PSHARE_FOUND_UNFIT, NULL, true) :
+		    !add_anon(batch, block, addr, page, true))
+			break;
+	}
+	put_page(first);
 	return addr;
 }
 
@@ -352,11 +484,11 @@ static unsigned long gather_pmd(struct vm_area_struct *vma, unsigned long addr,
 	if (pmd_present(pmde) && pmd_trans_huge(pmde))
 		return gather_huge(vma, pmd, addr, next, batch);
 	if (pmd_present(pmde)) {
-		*steps += (next - addr) >> PAGE_SHIFT;
+		*steps += min(next - addr, TABLE_HOLD) >> PAGE_SHIFT;
 		return gather_ptes(vma, pmd, addr, next, batch);
 	}
 	if (!add_item(batch, addr, (next - addr) >> PAGE_SHIFT,
-		      pmd_none(pmde) ? PSHARE_FOUND_NONE : PSHARE_FOUND_BUSY, NULL))
+		      pmd_none(pmde) ? PSHARE_FOUND_NONE : PSHARE_FOUND_BUSY, NULL, false))
 		return addr;
 	return next;
 }
@@ -366,10 +498,10 @@ static unsigned long gather_pmd(struct vm_area_struct *vma, unsigned long addr,
  * @mm: address space, with a reference on its users
  * @addr: in: where to begin; out: where to go on, @end or more when all was seen
  * @end: where to end
- * @batch: filled; pages of PSHARE_FOUND_ANON hold a reference, to be dropped by
- *	   pshare_walk_put_pages()
+ * @batch: filled; its pages hold a reference, to be dropped by pshare_walk_put_pages()
  *
- * Takes mmap_lock once, for a bounded time.
+ * Takes mmap_lock once, for a bounded time.  What a ledger is told of pages that are found
+ * new or changed holds if they are then put into their class; see pshare_ledger_unsee().
  *
  * Context: process, may sleep.
  * Return: false when mmap_lock was not to be had; then @batch is empty and
@@ -383,9 +515,11 @@ bool pshare_walk_gather(struct mm_struct *mm, unsigned long *addr, unsigned long
 	unsigned int steps;
 
 	batch->nr = 0;
+	batch->noted = false;
+	batch->blockless = false;
 	if (end - at > MAX_SPAN)
 		end = at + MAX_SPAN;
-	if (!pshare_walk_lock(mm, PSHARE_LOCK_PATIENT))
+	if (!pshare_walk_lock(mm, batch->hasty ? PSHARE_LOCK_HASTY : PSHARE_LOCK_PATIENT))
 		return false;
 	for (steps = 0; at < end && steps < MAX_STEPS; steps++) {
 		enum pshare_found found;
@@ -402,15 +536,43 @@ bool pshare_walk_gather(struct mm_struct *mm, unsigned long *addr, unsigned long
 		}
 		if (found == PSHARE_FOUND_ANON)
 			next = gather_pmd(vma, at, next, batch, &steps);
-		else if (!add_item(batch, at, (next - at) >> PAGE_SHIFT, found, NULL))
+		else if (!add_item(batch, at, (next - at) >> PAGE_SHIFT, found, NULL, false))
 			next = at;
 		if (next == at)
 			break;
+		/* What wanted a block may be gone by now; if not, it says so once more. */
+		batch->blockless = false;
 		at = next;
 	}
 	mmap_read_unlock(mm);
 	*addr = at;
 	return true;
+}
+
+/* Memory that has failed meanwhile is not read. */
+static void hash_item(struct pshare_item *item)
+{
+	if (!item->page)
+		return;
+	if (PageHWPoison(item->page))
+		item->found = PSHARE_FOUND_UNFIT;
+	else if (item->found == PSHARE_FOUND_ANON)
+		item->hash = pshare_hash_sample_is_zero(item->sample) ?
+			     pshare_hash_maybe_zero(item->page) : pshare_hash_page(item->page);
+}
+
+/**
+ * pshare_walk_hash() - hash the pages of a batch that are to be looked at
+ * @batch: what pshare_walk_gather() filled
+ *
+ * Context: process, no lock of the pages' held.
+ */
+void pshare_walk_hash(struct pshare_batch *batch)
+{
+	unsigned int i;
+
+	for (i = 0; i < batch->nr; i++)
+		hash_item(&batch->item[i]);
 }
 
 /**

@@ -35,6 +35,11 @@
 #define PSHARE_VM_SHADOW_STACK	VM_NONE
 #endif
 
+/* Without sections of memory none can be taken out of the machine. */
+#ifndef PAGES_PER_SECTION
+#define PAGES_PER_SECTION	MAX_ORDER_NR_PAGES
+#endif
+
 /* 6.12: splitting a huge page puts the zero page where it was zero. */
 #ifdef PSHARE_HAVE_SPLIT_ZEROPAGE
 #define COMPAT_SPLIT_MAKES_ZEROS	true
@@ -97,6 +102,20 @@ static inline pte_t compat_clear_flush(struct vm_area_struct *vma, unsigned long
 	return ptep_clear_flush_notify(vma, addr, pte);
 #else
 	return ptep_clear_flush(vma, addr, pte);
+#endif
+}
+
+/*
+ * Does an entry map a page that is no memory of the process: the zero page, or what only
+ * a driver knows?  Where no bit says so the latter have no struct page, or are in mappings
+ * that are not merged.
+ */
+static inline bool compat_pte_special(pte_t pte)
+{
+#ifdef CONFIG_ARCH_HAS_PTE_SPECIAL
+	return pte_special(pte);
+#else
+	return is_zero_pfn(pte_pfn(pte));
 #endif
 }
 

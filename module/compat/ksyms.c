@@ -121,6 +121,7 @@ KSYM(pte_t *, pte_offset_map_lock,
      (mm, pmd, addr, ptlp))
 #endif
 
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
 #if defined(PSHARE_HAVE_SPLIT_ORDER_INNER)
 KSYM(int, __split_huge_page_to_list_to_order,
      (struct page *page, struct list_head *list, unsigned int order), (page, list, order))
@@ -129,6 +130,7 @@ KSYM(int, split_huge_page_to_list_to_order,
      (struct page *page, struct list_head *list, unsigned int order), (page, list, order))
 #else
 KSYM(int, split_huge_page_to_list, (struct page *page, struct list_head *list), (page, list))
+#endif
 #endif
 
 /**
@@ -184,12 +186,14 @@ static const struct ksym ksyms[] = {
 #elif defined(PSHARE_HAVE_PTE_MAP_LOCK)
 	KSYM_ENTRY(pte_offset_map_lock),
 #endif
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
 #if defined(PSHARE_HAVE_SPLIT_ORDER_INNER)
 	KSYM_ENTRY(__split_huge_page_to_list_to_order),
 #elif defined(PSHARE_HAVE_SPLIT_ORDER)
 	KSYM_ENTRY(split_huge_page_to_list_to_order),
 #else
 	KSYM_ENTRY(split_huge_page_to_list),
+#endif
 #endif
 };
 

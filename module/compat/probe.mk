@@ -31,3 +31,8 @@ ccflags-y += $(call pshare-has,SPLIT_ZEROPAGE,rmap.h,(RMP|TTU)_USE_SHARED_ZEROPA
 ccflags-y += $(call pshare-has,SHRINKER_ALLOC,shrinker.h,struct shrinker \*shrinker_alloc)
 # after 6.12: the mark of a large folio that is poisoned in part lost its Page form
 ccflags-y += $(call pshare-has,PAGE_HAS_POISON,page-flags.h,PAGEFLAG.HasHWPoisoned)
+
+# Kernels without huge pages, as User Mode Linux, do not know how large one would be.
+ifndef CONFIG_TRANSPARENT_HUGEPAGE
+ccflags-y += -include $(src)/module/compat/block.h
+endif

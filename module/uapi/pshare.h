@@ -17,7 +17,7 @@
 #include <linux/types.h>
 
 /* Incremented when an ioctl is added or a struct grows; never goes back. */
-#define PSHARE_ABI_VERSION	1
+#define PSHARE_ABI_VERSION	2
 
 /* Bytes of a group name with its terminating NUL. */
 #define PSHARE_GROUP_SIZE	64
@@ -33,7 +33,9 @@
  * EINVAL	a size below that of the first version of the struct; unknown
  *		bits in flags; a reserved member that is not zero; a range that
  *		is empty, reversed or not aligned to 4096; a range without
- *		PSHARE_ADD_RANGE or a name without PSHARE_ADD_GROUP; a group
+ *		PSHARE_ADD_RANGE or a name without PSHARE_ADD_GROUP; a policy for
+ *		huge pages that does not exist, or one without
+ *		PSHARE_ADD_HUGE_POLICY; a group
  *		name that is empty or has a character outside [A-Za-z0-9._:-];
  *		a kernel thread, which has no memory; passes == 0
  * E2BIG	the struct is longer than the module knows, and what it does
@@ -75,6 +77,26 @@ struct pshare_version {
 #define PSHARE_ADD_RANGE	(1U << 0)
 /* @group holds a name; without it the region shares with itself only. */
 #define PSHARE_ADD_GROUP	(1U << 1)
+/* @huge_policy holds a policy; without it the region goes by the knob huge_policy. */
+#define PSHARE_ADD_HUGE_POLICY	(1U << 2)
+
+/**
+ * enum pshare_huge_policy - when to split a huge page for the twins of its pages
+ * @PSHARE_HUGE_KEEP:		never
+ * @PSHARE_HUGE_BENEFIT:	when at least huge_split_min of its pages have a twin, or
+ *				are zero
+ * @PSHARE_HUGE_PRESSURE:	while the host has less memory available than
+ *				huge_min_free_percent, those with the most twins first
+ * @PSHARE_HUGE_ALWAYS:		when one has
+ * @PSHARE_NR_HUGE_POLICIES:	number of policies
+ */
+enum pshare_huge_policy {
+	PSHARE_HUGE_KEEP,
+	PSHARE_HUGE_BENEFIT,
+	PSHARE_HUGE_PRESSURE,
+	PSHARE_HUGE_ALWAYS,
+	PSHARE_NR_HUGE_POLICIES
+};
 
 /**
  * struct pshare_add - argument of PSHARE_IOC_ADD: register a region
@@ -87,6 +109,9 @@ struct pshare_version {
  * @id:	out: number of the region; never used again while the module
  *		is loaded
  * @group:	in: NUL-terminated name, with PSHARE_ADD_GROUP; else all zero
+ * @huge_policy: in: enum pshare_huge_policy, with PSHARE_ADD_HUGE_POLICY; else 0.
+ *		Since version 2
+ * @reserved2:	0.  Since version 2
  *
  * The region ends by itself when the process exits or calls execve(2).
  */
@@ -99,6 +124,8 @@ struct pshare_add {
 	__u64 end;
 	__u64 id;
 	char group[PSHARE_GROUP_SIZE];
+	__u32 huge_policy;
+	__u32 reserved2;
 };
 
 /**
@@ -200,6 +227,121 @@ struct pshare_scan {
 	__u32 reserved;
 };
 
+/**
+ * enum pshare_class - where a page of a region stands, as of its last visit
+ * @PSHARE_UNSCANNED:		no pass has come to it yet
+ * @PSHARE_UNPOPULATED:		no memory behind it
+ * @PSHARE_SWAPPED:		in swap
+ * @PSHARE_INELIGIBLE_SHARED:	shared or file mapping
+ * @PSHARE_INELIGIBLE_HUGETLB:	hugetlbfs
+ * @PSHARE_INELIGIBLE_PINNED:	somebody holds it, for I/O for example
+ * @PSHARE_INELIGIBLE_OTHER:	anything else that cannot be merged
+ * @PSHARE_ZERO:		pshare has replaced it by the zero page
+ * @PSHARE_MERGED_SELF:		maps a shared page that only this VM maps
+ * @PSHARE_MERGED_OTHER:	maps a shared page that another VM maps, too
+ * @PSHARE_DUPLICATE_SELF:	has twins, in this VM only, and is not merged (yet)
+ * @PSHARE_DUPLICATE_OTHER:	has a twin in another VM, and is not merged (yet)
+ * @PSHARE_DUPLICATE_ZERO:	is zero, and is not replaced (yet)
+ * @PSHARE_HUGE_SELF:		has twins, in this VM only, and lies in a huge page that
+ *				the policy keeps whole; or they all do
+ * @PSHARE_HUGE_OTHER:		the same with a twin in another VM
+ * @PSHARE_HUGE_ZERO:		is zero, and lies in a huge page that the policy keeps whole
+ * @PSHARE_GROUP_BLOCKED:	has a twin, but only in other groups
+ * @PSHARE_ASLR_BLOCKED:	would have a twin, were it not for the addresses in it
+ * @PSHARE_VOLATILE:		changed since the last visit, or visited once only
+ * @PSHARE_UNIQUE:		did not change and has no twin
+ * @PSHARE_NR_CLASSES:		number of classes
+ *
+ * A VM is a process: regions of one process are one VM.
+ */
+enum pshare_class {
+	PSHARE_UNSCANNED,
+	PSHARE_UNPOPULATED,
+	PSHARE_SWAPPED,
+	PSHARE_INELIGIBLE_SHARED,
+	PSHARE_INELIGIBLE_HUGETLB,
+	PSHARE_INELIGIBLE_PINNED,
+	PSHARE_INELIGIBLE_OTHER,
+	PSHARE_ZERO,
+	PSHARE_MERGED_SELF,
+	PSHARE_MERGED_OTHER,
+	PSHARE_DUPLICATE_SELF,
+	PSHARE_DUPLICATE_OTHER,
+	PSHARE_DUPLICATE_ZERO,
+	PSHARE_HUGE_SELF,
+	PSHARE_HUGE_OTHER,
+	PSHARE_HUGE_ZERO,
+	PSHARE_GROUP_BLOCKED,
+	PSHARE_ASLR_BLOCKED,
+	PSHARE_VOLATILE,
+	PSHARE_UNIQUE,
+	PSHARE_NR_CLASSES
+};
+
+/* Classes that a later version may come to know. */
+#define PSHARE_MAX_CLASSES	32
+
+/* For how many twins in a huge page the price of splitting is told. */
+#define PSHARE_NR_SPLIT_STEPS	5
+/* The steps themselves: huge pages with at least so many twins. */
+#define PSHARE_SPLIT_STEPS	{ 1, 8, 64, 256, 512 }
+/* The bins of the histogram of twins in a huge page, by the most that belong there. */
+#define PSHARE_NR_TWIN_BINS	6
+#define PSHARE_TWIN_BINS	{ 0, 8, 64, 256, 511, 512 }
+
+/**
+ * struct pshare_read_ledger - argument of PSHARE_IOC_LEDGER: where a region's pages stand
+ * @size:	in: sizeof(struct pshare_read_ledger)
+ * @flags:	in: PSHARE_READ_*
+ * @id:		in, out: as of struct pshare_read
+ * @pages:	out: size of the region; the sum of @classes
+ * @pid:	out: process (thread group) as seen from the initial namespace
+ * @state:	out: PSHARE_REGION_*
+ * @vm:		out: number of the VM: regions of one process have the same
+ * @huge_policy: out: enum pshare_huge_policy that the region goes by now
+ * @classes:	out: pages in each of enum pshare_class; the rest is 0
+ * @zero_other:	out: pages of PSHARE_ZERO, if another VM has such, too; else 0
+ * @blocks_huge: out: blocks (2 MiB) that a transparent huge page maps
+ * @blocks_equal: out: of these, blocks equal to another as a whole, the zero ones apart
+ * @blocks_split: out: how often pshare has split a block, since the region was added
+ * @split_gained: out: pages merged now, or zero, in blocks that pshare has split
+ * @twins:	out: of @blocks_huge, how many have so many twins; PSHARE_NR_TWIN_BINS
+ * @merging:	out: pages that would be saved by merging what the policy allows to merge
+ * @splitting:	out: pages that would be saved by merging if the blocks with at least so
+ *		many twins were split, and no others; PSHARE_SPLIT_STEPS
+ * @splits:	out: how many blocks that would be
+ * @grouping:	out: pages that would be saved, beyond @merging, if all groups were one
+ * @aslr:	out: pages that would be saved, beyond @merging, without address-space
+ *		randomisation, as far as they were sampled
+ * @group:	out: name of the group, empty for a private region
+ *
+ * @blocks_huge to @aslr are as of the last complete pass, without blocks_split and
+ * split_gained.  A saving counts with the region whose page is found second.
+ */
+struct pshare_read_ledger {
+	__u32 size;
+	__u32 flags;
+	__u64 id;
+	__u64 pages;
+	__s32 pid;
+	__u32 state;
+	__u32 vm;
+	__u32 huge_policy;
+	__u64 classes[PSHARE_MAX_CLASSES];
+	__u64 zero_other;
+	__u64 blocks_huge;
+	__u64 blocks_equal;
+	__u64 blocks_split;
+	__u64 split_gained;
+	__u64 twins[PSHARE_NR_TWIN_BINS];
+	__u64 merging;
+	__u64 splitting[PSHARE_NR_SPLIT_STEPS];
+	__u64 splits[PSHARE_NR_SPLIT_STEPS];
+	__u64 grouping;
+	__u64 aslr;
+	char group[PSHARE_GROUP_SIZE];
+};
+
 #define PSHARE_IOC_MAGIC	0xbd
 #define PSHARE_IOC_VERSION	_IO(PSHARE_IOC_MAGIC, 0)
 #define PSHARE_IOC_ADD		_IO(PSHARE_IOC_MAGIC, 1)
@@ -207,5 +349,6 @@ struct pshare_scan {
 #define PSHARE_IOC_READ		_IO(PSHARE_IOC_MAGIC, 3)
 #define PSHARE_IOC_UNMERGE	_IO(PSHARE_IOC_MAGIC, 4)
 #define PSHARE_IOC_SCAN		_IO(PSHARE_IOC_MAGIC, 5)
+#define PSHARE_IOC_LEDGER	_IO(PSHARE_IOC_MAGIC, 6)
 
 #endif /* _UAPI_PSHARE_H */

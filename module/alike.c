@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who looks alike: which samples occur more than once.
+ */
+#include <linux/bitmap.h>
+#include <linux/hash.h>
+#include <linux/lockdep.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "alike.h"
+#include "hash.h"
+#include "knobs.h"
+#include "region.h"
+
+/**
+ * DOC: alike
+ *
+ * A page need not be hashed as a whole, nor have a node in a tree, as long as no other page
+ * has the same sample.  The ledgers hold the sample of each page, so who has one in
+ * common is found by going over them when a pass is over: a bit for each sample that
+ * has occurred, another for each that has done so again, and then a bit for each page whose
+ * sample has.  The two bitmaps are needed for a moment only; what stays is a bit a page.
+ *
+ * Bits are shared by chance, so a second round, in which samples have other bits, takes only
+ * those that are left after the first.  With 32 bits a page some 3 % are left by chance
+ * after the first, and hardly any after the second.
+ *
+ * With much memory the bitmaps would be large, and slow.  So the samples are taken in parts,
+ * by their value, one part after the other.
+ *
+ * What it costs to be alike by mere chance is a hash in each pass.
+ *
+ * Who is alike is read as a whole, and a guest can find out whether a page of its own was
+ * read: by which of its lines are in a cache.  So who else has a sample must be a matter
+ * of the group alone.  Each group has other bits for a sample, which nobody can guess.  What
+ * isolation costs is not seen then, as far as pages are unique in their own group.  To
+ * have that counted the administrator asks for it: with a knob, or by an estimate.
+ */
+
+#define ROUNDS		2
+#define BITS_EACH	32	/* of each bitmap, for a page of the part */
+#define MAX_PARTS	8	/* beyond that the bitmaps grow, up to MOST_ORDER; then fill up */
+#define MAX_SMALL_PARTS	64	/* where there was no memory for as many bits as wanted */
+#define BEST_ORDER	23	/* of the number of bits: 1 MiB each, which caches can hold */
+#define MOST_ORDER	28
+#define LEAST_ORDER	15	/* for when there is no memory */
+
+#define STEP_BLOCKS	16	/* in one hold of the scan mutex */
+#define STEP_CLEAR	((size_t)SZ_1M)
+
+/**
+ * struct alike - how far the search has come
+ * @stale:	samples have changed since the last one
+ * @apart:	it is made for each group by itself
+ * @pages:	of all ledgers, when the last one began
+ * @once:	samples of the part that have occurred; NULL when no search is under way
+ * @twice:	those that have done so again
+ * @cleared:	bytes of the two that are cleared for the part and round at hand
+ * @order:	log2 of the number of bits in each
+ * @parts:	in how many parts the samples are taken
+ * @part:	the one that it is in
+ * @round:	the round that it is in
+ * @marking:	the part has been counted, and its pages are marked
+ * @region:	number of the region that it is in
+ * @index:	of the next block there
+ * @salt:	what makes the bits of its group, if @apart
+ *
+ * Guarded by the scan mutex.
+ */
+struct alike {
+	bool stale;
+	bool apart;
+	unsigned long pages;
+	unsigned long *once;
+	unsigned long *twice;
+	size_t cleared;
+	unsigned int order;
+	unsigned int parts;
+	unsigned int part;
+	unsigned int round;
+	bool marking;
+	u32 region;
+	unsigned long index;
+	u32 salt;
+};
+
+static struct alike alike;
+
+static unsigned long spare[2][BITS_TO_LONGS(1UL << LEAST_ORDER)];
+
+/**
+ * pshare_alike_stale() - samples have changed
+ *
+ * Context: scan mutex held.
+ */
+void pshare_alike_stale(void)
+{
+	alike.stale = true;
+}
+
+static unsigned long count_pages(void)
+{
+	struct pshare_region *region;
+	unsigned long blocks = 0;
+	u32 id = 0;
+
+	while ((region = pshare_region_get_next(id))) {
+		id = region->id + 1;
+		blocks += region->ledger.nr_blocks;
+		pshare_region_put(region);
+	}
+	return blocks * HPAGE_PMD_NR;
+}
+
+/* Bytes of both bitmaps. */
+static size_t bytes_of(unsigned int order)
+{
+	return 2 * BITS_TO_LONGS(1UL << order) * sizeof(long);
+}
+
+/* Both bitmaps in one piece, smaller ones when memory is short. */
+static void allocate(unsigned int order)
+{
+	const gfp_t gfp = GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY;
+
+	alike.once = NULL;
+	for (; !alike.once && order > LEAST_ORDER; order--) {
+		alike.order = order;
+		alike.once = kvmalloc(bytes_of(order), gfp);
+	}
+	if (!alike.once) {
+		alike.order = LEAST_ORDER;
+		alike.once = spare[0];
+	}
+	alike.twice = alike.once + BITS_TO_LONGS(1UL << alike.order);
+}
+
+/* Clear a piece of the bitmaps; true when all of them is clear. */
+static bool clear_some(void)
+{
+	size_t left = bytes_of(alike.order) - alike.cleared, size = min(STEP_CLEAR, left);
+
+	if (!left)
+		return true;
+	memset((char *)alike.once + alike.cleared, 0, size);
+	alike.cleared += size;
+	return false;
+}
+
+/* Is each group to be looked at by itself? */
+static bool groups_apart(void)
+{
+	return !READ_ONCE(pshare_knobs.compare_groups) &&
+	       READ_ONCE(pshare_knobs.run) != PSHARE_RUN_ESTIMATE;
+}
+
+static void begin(unsigned long pages)
+{
+	u64 bits = max(pages, 1UL) * (u64)BITS_EACH;
+	unsigned int order = order_base_2(bits), most = MAX_PARTS;
+
+	if (order > BEST_ORDER)
+		order = clamp_t(unsigned int, order - ilog2(MAX_PARTS), BEST_ORDER, MOST_ORDER);
+	allocate(order);
+	/* More of chance is better than going over the ledgers for ever. */
+	if (alike.order < order)
+		most = MAX_SMALL_PARTS;
+	alike.parts = min_t(u64, ((bits - 1) >> alike.order) + 1, most);
+	alike.part = 0;
+	alike.round = 0;
+	alike.marking = false;
+	alike.region = 0;
+	alike.index = 0;
+	alike.stale = false;
+	alike.apart = groups_apart();
+	alike.pages = pages;
+	alike.cleared = 0;
+}
+
+/**
+ * pshare_alike_bytes() - memory that a search takes, just now
+ *
+ * Context: any; a moment old.
+ * Return: bytes.
+ */
+unsigned long pshare_alike_bytes(void)
+{
+	unsigned long *once = READ_ONCE(alike.once);
+
+	return once && once != spare[0] ? bytes_of(READ_ONCE(alike.order)) : 0;
+}
+
+/**
+ * pshare_alike_exit() - give up a search that is under way
+ *
+ * Context: scan mutex held, or nobody else is there.
+ */
+void pshare_alike_exit(void)
+{
+	if (alike.once != spare[0])
+		kvfree(alike.once);
+	alike.once = NULL;
+	alike.stale = true;
+}
+
+/**
+ * pshare_alike_pause() - nobody is going to go on with a search for a while
+ *
+ * Frees its memory; the next one begins anew.
+ *
+ * Context: scan mutex held.
+ */
+void pshare_alike_pause(void)
+{
+	lockdep_assert_held(&pshare_scan_mutex);
+	if (alike.once)
+		pshare_alike_exit();
+}
+
+/* The next block, or NULL when this was the last. */
+static struct pshare_block *next_block(void)
+{
+	struct pshare_block *block = NULL;
+	struct pshare_region *region;
+
+	while (!block && (region = pshare_region_get_next(alike.region))) {
+		if (region->id != alike.region) {
+			alike.region = region->id;
+			alike.index = 0;
+		}
+		block = xa_find(&region->ledger.blocks, &alike.index, ULONG_MAX, XA_PRESENT);
+		if (block) {
+			alike.index++;
+			alike.salt = alike.apart ? region->group->salt : 0;
+		} else {
+			alike.region++;
+			alike.index = 0;
+		}
+		pshare_region_put(region);
+	}
+	return block;
+}
+
+/* Does the part at hand have this page? */
+static bool concerns(const struct pshare_block *block, unsigned int place)
+{
+	u32 sample = block->fingerprint[place];
+
+	if ((u64)sample * alike.parts >> 32 != alike.part)
+		return false;
+	if (!sample || test_bit(place, block->whole) || pshare_hash_sample_is_zero(sample))
+		return false;
+	return !alike.round || test_bit(place, block->alike);
+}
+
+/* In each round samples have other bits, and in each group if that is wanted. */
+static u32 bit_of(u32 sample)
+{
+	u32 value = alike.round ? ror32(sample, 16) ^ 0x5bd1e995 : sample;
+
+	return hash_32(value ^ alike.salt, alike.order);
+}
+
+static void count_block(const struct pshare_block *block)
+{
+	unsigned int place;
+
+	for (place = 0; place < HPAGE_PMD_NR; place++) {
+		if (!concerns(block, place))
+			continue;
+		if (__test_and_set_bit(bit_of(block->fingerprint[place]), alike.once))
+			__set_bit(bit_of(block->fingerprint[place]), alike.twice);
+	}
+}
+
+static void mark_block(struct pshare_block *block)
+{
+	unsigned int place;
+
+	for (place = 0; place < HPAGE_PMD_NR; place++)
+		if (concerns(block, place))
+			__assign_bit(place, block->alike,
+				     test_bit(bit_of(block->fingerprint[place]), alike.twice));
+}
+
+/* All blocks were counted, or marked; true when there is nothing left to do. */
+static bool next_phase(void)
+{
+	alike.region = 0;
+	alike.index = 0;
+	alike.marking = !alike.marking;
+	if (alike.marking)
+		return false;
+	if (++alike.part == alike.parts) {
+		alike.part = 0;
+		alike.round++;
+	}
+	alike.cleared = 0;
+	return alike.round == ROUNDS;
+}
+
+/**
+ * pshare_alike_some() - at the end of a pass: find the pages that look like others
+ * @seen: how much was done is added, as a number of nodes that would take as long
+ *
+ * Does a part of it.
+ *
+ * Context: process, may sleep; scan mutex held.
+ * Return: true when all is done.
+ */
+bool pshare_alike_some(unsigned long *seen)
+{
+	struct pshare_block *block = NULL;
+	unsigned int nr;
+
+	lockdep_assert_held(&pshare_scan_mutex);
+	if (!alike.once) {
+		unsigned long pages = count_pages();
+
+		if (!alike.stale && pages == alike.pages && alike.apart == groups_apart())
+			return true;
+		begin(pages);
+	}
+	if (!clear_some()) {
+		*seen += STEP_BLOCKS;
+		return false;
+	}
+	*seen += STEP_BLOCKS * 8;
+	for (nr = 0; nr < STEP_BLOCKS; nr++) {
+		block = next_block();
+		if (!block)
+			break;
+		if (alike.marking)
+			mark_block(block);
+		else
+			count_block(block);
+		cond_resched();
+	}
+	if (block || !next_phase())
+		return false;
+	pshare_alike_exit();
+	alike.stale = false;
+	return true;
+}
