@@ -9,12 +9,13 @@
 #include <json-c/json.h>
 #include <pshare.h>
 
+#include "classes.h"
 #include "cli.h"
 #include "device.h"
 #include "errors.h"
 #include "knobs.h"
 #include "process.h"
-#include "report.h"
+#include "output.h"
 
 /* Return: 0 or an errno, and in @op what it belongs to. */
 static int register_process(int fd, pid_t pid, const struct args *args, __u64 *id, enum op *op)
@@ -37,6 +38,10 @@ static int register_process(int fd, pid_t pid, const struct args *args, __u64 *i
 		add.flags |= PSHARE_ADD_GROUP;
 		strncpy(add.group, args->group, sizeof(add.group) - 1);
 	}
+	if (args->given & OPT_BIT(OPT_HUGE_POLICY)) {
+		add.flags |= PSHARE_ADD_HUGE_POLICY;
+		add.huge_policy = args->huge_policy;
+	}
 	*op = OP_ADD;
 	err = device_call(fd, PSHARE_IOC_ADD, &add);
 	close(pidfd);
@@ -50,6 +55,8 @@ static void say_added(__u64 id, pid_t pid, const char *comm, const struct args *
 	printf("region %llu: process %d (%s), ", id, (int)pid, comm);
 	if (args->given & OPT_BIT(OPT_RANGE))
 		printf("%llx-%llx, ", args->start, args->end);
+	if (args->given & OPT_BIT(OPT_HUGE_POLICY))
+		printf("huge pages %s, ", huge_policy_name(args->huge_policy));
 	if (args->group)
 		printf("group %s\n", args->group);
 	else
@@ -125,14 +132,18 @@ static int add_one(int fd, pid_t pid, bool vm, const struct args *args, struct j
 		rc = fail(op, err, "process %d", (int)pid);
 		if (array) {
 			obj = result(array, pid, comm, false);
-			json_object_object_add(obj, "error", report_last_error());
+			json_object_object_add(obj, "error", output_last_error());
 		}
 		return rc;
 	}
-	if (array)
-		result_region(result(array, pid, comm, true), id, args->group ? args->group : "");
-	else
+	if (!array) {
 		say_added(id, pid, comm, args);
+		return RC_OK;
+	}
+	obj = result(array, pid, comm, true);
+	result_region(obj, id, args->group ? args->group : "");
+	if (args->given & OPT_BIT(OPT_HUGE_POLICY))
+		json_add_string(obj, "huge_policy", huge_policy_name(args->huge_policy));
 	return RC_OK;
 }
 
@@ -153,7 +164,7 @@ static int add_vms(int fd, const struct args *args, struct json_object *array)
 	if (err)
 		first = fail(OP_PROC, err, "/proc");
 	else if (!nr)
-		first = report_failure(&no_vm);
+		first = output_failure(&no_vm);
 	for (i = 0; i < nr; i++) {
 		rc = add_one(fd, pids[i], true, args, array);
 		if (!first)
@@ -165,6 +176,20 @@ static int add_vms(int fd, const struct args *args, struct json_object *array)
 	return first;
 }
 
+/* Version 1 of the interface has no policies: its EINVAL would tell less. */
+static int check_version(int fd, const struct args *args)
+{
+	unsigned int abi;
+	int err;
+
+	if (!(args->given & OPT_BIT(OPT_HUGE_POLICY)))
+		return RC_OK;
+	err = device_version(fd, &abi);
+	if (err)
+		return fail(OP_VERSION, err, NULL);
+	return abi < 2 ? fail_too_old("--huge-policy") : RC_OK;
+}
+
 int cmd_add(const struct args *args)
 {
 	bool vms = args->given & OPT_BIT(OPT_VMS);
@@ -174,8 +199,13 @@ int cmd_add(const struct args *args)
 	rc = device_open(&fd);
 	if (rc)
 		return rc;
-	if (report_is_json())
-		array = json_add_array(report_doc(), "regions");
+	rc = check_version(fd, args);
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	if (output_is_json())
+		array = json_add_array(output_doc(), "regions");
 	if (vms)
 		rc = add_vms(fd, args, array);
 	else
@@ -183,9 +213,12 @@ int cmd_add(const struct args *args)
 	close(fd);
 
 	if (!rc && vms && !args->group)
-		report_note("without --group each virtual machine shares only within itself");
-	if (!rc && knob_number("run") != 1)
-		report_note("the scanner is stopped: 'pshare set run 1' starts it, "
+		output_note("without --group each virtual machine shares only within itself");
+	if (!rc && knob_number("run") == 3)
+		output_note("the scanner only estimates: 'pshare set run 1' makes it merge, "
+			    "'pshare report' shows what that would save");
+	else if (!rc && knob_number("run") != 1)
+		output_note("the scanner is stopped: 'pshare set run 1' starts it, "
 			    "'pshare scan' does some passes now");
 	return rc;
 }

@@ -48,6 +48,14 @@ enum opt_id {
 	OPT_KNOB,
 	OPT_VALUE,
 	OPT_COMMAND,
+	OPT_HUGE_POLICY,
+	OPT_ASCII,
+	OPT_SVG,
+	OPT_HTML,
+	OPT_BATCH,
+	OPT_COUNT,
+	OPT_INTERVAL,
+	OPT_SORT,
 };
 
 #define OPT_BIT(id)	(1U << (id))
@@ -56,6 +64,7 @@ enum opt_id {
  * struct opt - an option, or a word, that a command takes
  * @id:		number; also tells how the value is parsed
  * @name:	with its dashes; NULL for a word that stands alone
+ * @letter:	short form of the name; 0 for none
  * @metavar:	how usage names the value; NULL for an option without one
  * @help:	one line
  * @needs:	another option without which this one has no meaning, or OPT_END
@@ -66,6 +75,7 @@ enum opt_id {
 struct opt {
 	enum opt_id id;
 	const char *name;
+	char letter;
 	const char *metavar;
 	const char *help;
 	enum opt_id needs;
@@ -87,6 +97,12 @@ struct opt {
  * @knob:	the word KNOB
  * @value:	the word VALUE
  * @topic:	the word COMMAND
+ * @huge_policy: of --huge-policy, an enum pshare_huge_policy
+ * @svg:	of --svg
+ * @html:	of --html
+ * @count:	of --count
+ * @interval_ms: of --interval, in milliseconds
+ * @sort:	of --sort
  *
  * The strings are those of argv.
  */
@@ -102,6 +118,12 @@ struct args {
 	const char *knob;
 	const char *value;
 	const char *topic;
+	unsigned int huge_policy;
+	const char *svg;
+	const char *html;
+	__u32 count;
+	__u32 interval_ms;
+	const char *sort;
 };
 
 /**
@@ -150,13 +172,16 @@ void usage_json(const struct cmd *only);
 
 /* One file each: add.c, get.c, ... */
 int cmd_add(const struct args *args);
+int cmd_estimate(const struct args *args);
 int cmd_get(const struct args *args);
 int cmd_help(const struct args *args);
 int cmd_list(const struct args *args);
 int cmd_remove(const struct args *args);
+int cmd_report(const struct args *args);
 int cmd_scan(const struct args *args);
 int cmd_set(const struct args *args);
 int cmd_status(const struct args *args);
+int cmd_top(const struct args *args);
 int cmd_unmerge(const struct args *args);
 int cmd_version(const struct args *args);
 

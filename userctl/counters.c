@@ -6,7 +6,7 @@
 
 #include "counters.h"
 #include "device.h"
-#include "report.h"
+#include "output.h"
 
 #define COUNTER(name, member, pages) \
 	{ name, offsetof(struct pshare_read, member), pages }

@@ -11,7 +11,7 @@
 
 #include "cli.h"
 #include "errors.h"
-#include "report.h"
+#include "output.h"
 
 #define ON(op)		(1U << (op))
 #define ON_ANY		(~0U)
@@ -102,6 +102,20 @@ static const struct sentence sentences[] = {
 	  "the range overlaps a region that the process already has",
 	  "'pshare list --pid PID' shows it; remove that region first" },
 
+	{ ENOENT, ON(OP_FIND), RC_NOT_FOUND,
+	  "it has no region", "'pshare list' shows what is registered" },
+	{ ENOENT, ON(OP_FILE), RC_FAILED,
+	  "the directory of this file does not exist", "make it, or give another name" },
+	{ EACCES, ON(OP_FILE), RC_DENIED,
+	  "this file may not be written here", "give a name in a directory of your own" },
+	{ ENOSPC, ON(OP_FILE), RC_FAILED,
+	  "the file system is full, and an older file of this name is as it was",
+	  "make room, or give a name on another file system" },
+	{ EROFS, ON(OP_FILE), RC_FAILED,
+	  "the file system is mounted read-only", "give a name on another file system" },
+	{ EISDIR, ON(OP_FILE), RC_FAILED,
+	  "this is a directory", "give the name of a file" },
+
 	{ EPERM, ON_ANY, RC_DENIED,
 	  "the caller lacks CAP_SYS_ADMIN in the initial user namespace",
 	  "run pshare as root on the host, outside of any container" },
@@ -177,5 +191,19 @@ int fail(enum op op, int err, const char *subject, ...)
 		failure.why = strerror(err);
 		failure.advice = "the kernel log ('dmesg') may tell more";
 	}
-	return report_failure(&failure);
+	return output_failure(&failure);
+}
+
+/**
+ * fail_too_old - report that the module is too old for what was asked
+ * @subject: what it does not have
+ *
+ * Return: the exit code that goes with it.
+ */
+int fail_too_old(const char *subject)
+{
+	return output_failure(&(struct failure){
+		.rc = RC_ABSENT, .subject = subject,
+		.why = "the module is older than this command, and does not know this",
+		.advice = MATCH });
 }

@@ -16,7 +16,12 @@ enum op {
 	OP_GET,		/* read or write a file of sysfs */
 	OP_SET,
 	OP_PROC,	/* read /proc */
+	OP_FIND,	/* look for a process or a group among the regions */
+	OP_FILE,	/* write a file that the user named */
 };
+
+/* For what an older module does not have, and says so by other means. */
+int fail_too_old(const char *subject);
 
 __attribute__((format(printf, 3, 4)))
 int fail(enum op op, int err, const char *subject, ...);

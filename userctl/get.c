@@ -8,22 +8,24 @@
 #include "cli.h"
 #include "errors.h"
 #include "knobs.h"
-#include "report.h"
+#include "output.h"
 
 static int get_one(const char *name)
 {
 	char value[KNOB_SIZE];
 	int err = knob_read(name, value);
 
+	if (err == ENOENT && knobs_present() && knob_find(name))
+		return fail_too_old(name);
 	if (err == ENOENT && knobs_present())
-		return report_failure(&(struct failure){
+		return output_failure(&(struct failure){
 			.rc = RC_USAGE, .err = ENOENT, .subject = name,
 			.why = "there is no such knob",
 			.advice = "'pshare get' shows those that exist" });
 	if (err)
 		return fail(OP_GET, err, "%s", name);
-	if (report_is_json())
-		json_object_object_add(report_doc(), name, knob_json(value));
+	if (output_is_json())
+		json_object_object_add(output_doc(), name, knob_json(value));
 	else
 		printf("%s\n", value);
 	return RC_OK;
@@ -43,10 +45,10 @@ static int get_all(void)
 		err = knob_read(names[i], value);
 		if (err)
 			rc = fail(OP_GET, err, "%s", names[i]);
-		else if (report_is_json())
-			json_object_object_add(report_doc(), names[i], knob_json(value));
+		else if (output_is_json())
+			json_object_object_add(output_doc(), names[i], knob_json(value));
 		else
-			printf("%-18s %s\n", names[i], value);
+			printf("%-21s %s\n", names[i], value);
 	}
 	knobs_names_free(names, nr);
 	return rc;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* pshare help */
 #include "cli.h"
-#include "report.h"
+#include "output.h"
 
 int cmd_help(const struct args *args)
 {
@@ -10,11 +10,11 @@ int cmd_help(const struct args *args)
 	if (args->topic) {
 		cmd = cmd_find(args->topic);
 		if (!cmd) {
-			report_command(NULL);	/* the overview is what helps here */
-			return report_usage("there is no command '%s'", args->topic);
+			output_command(NULL);	/* the overview is what helps here */
+			return output_usage("there is no command '%s'", args->topic);
 		}
 	}
-	if (report_is_json())
+	if (output_is_json())
 		usage_json(cmd);
 	else if (cmd)
 		usage_print(cmd);

@@ -18,11 +18,21 @@
 #define SYSFS	"/sys/kernel/mm/pshare"
 
 const struct knob knobs[] = {
-	{ "run", "0 (stop), 1 (run) or 2 (stop and unmerge everything)", "the scanner" },
+	{ "run", "0 (stop), 1 (run), 2 (stop and unmerge everything) or 3 (estimate)",
+	  "the scanner" },
 	{ "pages_to_scan", "1 to 4294967295", "pages visited before each sleep" },
 	{ "sleep_millisecs", "0 to 4294967295", "length of that sleep" },
+	{ "max_cpu_percent", "0 to 100", "most of one CPU to use; 0: as the two above say" },
+	{ "target_scan_seconds", "0 to 4294967295", "how long a pass shall take; 0: as it comes" },
+	{ "nice", "-20 to 19, or idle", "priority of the scanner's threads" },
+	{ "scan_threads", "1 to 16", "threads that read memory" },
 	{ "use_zero_pages", "0 or 1", "zero-filled pages become the zero page" },
 	{ "max_pages_shared", "0 to 4294967295", "most shared pages there may be; 0: no limit" },
+	{ "huge_policy", "keep, benefit, pressure or always", "when huge pages are split" },
+	{ "huge_split_min", "1 to 512", "twins that make a huge page worth splitting" },
+	{ "huge_min_free_percent", "0 to 100", "less than this available is pressure" },
+	{ "compare_groups", "0 or 1", "look for pages that only other groups have, too" },
+	{ "aslr_sample", "0 to 100", "percent of unshared pages looked at for ASLR" },
 	{ "full_scans", NULL, "passes done" },
 	{ "pages_shared", NULL, "shared pages that exist" },
 	{ "pages_sharing", NULL, "pages saved by them" },

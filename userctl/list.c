@@ -8,12 +8,13 @@
 #include <json-c/json.h>
 #include <pshare.h>
 
+#include "classes.h"
 #include "cli.h"
 #include "counters.h"
 #include "device.h"
 #include "errors.h"
 #include "process.h"
-#include "report.h"
+#include "output.h"
 
 /* Widths of the columns that depend on what is in them. */
 struct widths {
@@ -34,10 +35,22 @@ static const char *group_of(const struct pshare_read *region)
 	return region->state & PSHARE_REGION_PRIVATE ? "-" : region->group;
 }
 
-static void add_json(struct json_object *array, const struct pshare_read *region)
+/* The policy for huge pages that it goes by; older modules have none. */
+static bool has_policy(int fd, const struct pshare_read *region, unsigned int *policy)
+{
+	struct pshare_read_ledger ledger = { .size = sizeof(ledger), .id = region->id };
+
+	if (device_call(fd, PSHARE_IOC_LEDGER, &ledger))
+		return false;
+	*policy = ledger.huge_policy;
+	return true;
+}
+
+static void add_json(int fd, struct json_object *array, const struct pshare_read *region)
 {
 	struct json_object *obj = json_object_new_object();
 	char comm[COMM_SIZE];
+	unsigned int policy;
 
 	process_comm(region->pid, comm);
 	json_object_array_add(array, obj);
@@ -47,14 +60,17 @@ static void add_json(struct json_object *array, const struct pshare_read *region
 	json_add_string(obj, "group", region->group);
 	json_add_bool(obj, "private", region->state & PSHARE_REGION_PRIVATE);
 	json_add_bool(obj, "whole", region->state & PSHARE_REGION_WHOLE);
+	if (has_policy(fd, region, &policy))
+		json_add_string(obj, "huge_policy", huge_policy_name(policy));
 	json_add_u64(obj, "start", region->start);
 	json_add_u64(obj, "end", region->end);
 	counters_json(region, obj);
 }
 
-static void print_long(const struct pshare_read *region)
+static void print_long(int fd, const struct pshare_read *region)
 {
 	char comm[COMM_SIZE], range[64];
+	unsigned int policy;
 
 	process_comm(region->pid, comm);
 	format_range(region, range, sizeof(range));
@@ -63,6 +79,8 @@ static void print_long(const struct pshare_read *region)
 	printf("  %-16s %s\n", "group", region->state & PSHARE_REGION_PRIVATE ?
 	       "none: shares only within itself" : region->group);
 	printf("  %-16s %s\n", "range", range);
+	if (has_policy(fd, region, &policy))
+		printf("  %-16s %s\n", "huge_policy", huge_policy_name(policy));
 	counters_print(region);
 }
 
@@ -169,20 +187,20 @@ static void filter(const struct args *args, struct regions *regions)
 	regions->nr = kept;
 }
 
-static void show(const struct args *args, const struct regions *regions)
+static void show(int fd, const struct args *args, const struct regions *regions)
 {
 	struct json_object *array;
 	size_t i;
 
-	if (report_is_json()) {
-		array = json_add_array(report_doc(), "regions");
+	if (output_is_json()) {
+		array = json_add_array(output_doc(), "regions");
 		for (i = 0; i < regions->nr; i++)
-			add_json(array, &regions->at[i]);
+			add_json(fd, array, &regions->at[i]);
 		return;
 	}
 	if (args->given & OPT_BIT(OPT_LONG)) {
 		for (i = 0; i < regions->nr; i++)
-			print_long(&regions->at[i]);
+			print_long(fd, &regions->at[i]);
 		return;
 	}
 	if (regions->nr)
@@ -198,19 +216,19 @@ int cmd_list(const struct args *args)
 	if (rc)
 		return rc;
 	err = regions_read(fd, &regions);
-	close(fd);
 	if (err) {
 		rc = fail(OP_READ, err, NULL);
 	} else {
 		if (!regions.nr && !args->given)
-			report_note("no region is registered: 'pshare add --vms' registers all "
+			output_note("no region is registered: 'pshare add --vms' registers all "
 				    "virtual machines");
 		filter(args, &regions);
-		show(args, &regions);
+		show(fd, args, &regions);
 		rc = check_ids(args, &regions);
 		if (!regions.nr && (args->given & OPT_BIT(OPT_PID)))
-			report_note("process %d has no region", (int)args->pid);
+			output_note("process %d has no region", (int)args->pid);
 	}
+	close(fd);
 	regions_free(&regions);
 	return rc;
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "cli.h"
-#include "report.h"
+#include "output.h"
 
 /* What the options of every command ask for. */
 struct globals {
@@ -60,7 +60,7 @@ static int strip_globals(int argc, char **argv, struct globals *globals)
 
 static int help_on(const struct cmd *cmd)
 {
-	if (report_is_json())
+	if (output_is_json())
 		usage_json(cmd);
 	else
 		usage_print(cmd);
@@ -79,14 +79,14 @@ static int dispatch(int argc, char **argv, const struct globals *globals)
 	if (!argc && globals->help)
 		return cmd_help(&none);
 	if (!argc)
-		return report_usage("no command is given");
+		return output_usage("no command is given");
 	cmd = cmd_find(argv[0]);
 	if (!cmd)
-		return report_usage("there is no command '%s'", argv[0]);
+		return output_usage("there is no command '%s'", argv[0]);
 
-	report_command(cmd->name);
+	output_command(cmd->name);
 	if (globals->version)
-		return report_usage("--version stands alone");
+		return output_usage("--version stands alone");
 	if (globals->help)
 		return help_on(cmd);
 	rc = args_parse(cmd, argc - 1, argv + 1, &args);
@@ -104,6 +104,6 @@ int main(int argc, char **argv)
 	if (argc < 1)
 		return RC_USAGE;
 	words = strip_globals(argc - 1, argv + 1, &globals);
-	report_begin(globals.json);
-	return report_end(dispatch(words, argv + 1, &globals));
+	output_begin(globals.json);
+	return output_end(dispatch(words, argv + 1, &globals));
 }

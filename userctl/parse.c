@@ -11,8 +11,9 @@
 
 #include <pshare.h>
 
+#include "classes.h"
 #include "cli.h"
-#include "report.h"
+#include "output.h"
 
 /* Strict: strtoull() alone would take blanks, signs and trailing letters. */
 static bool parse_number(const char *text, size_t len, int base, __u64 *value)
@@ -40,7 +41,7 @@ static int parse_pid(const char *text, struct args *args)
 	__u64 value;
 
 	if (!parse_number(text, strlen(text), 10, &value) || !value || value > INT_MAX)
-		return report_usage("'%s' is not a PID: a PID is a decimal number from 1", text);
+		return output_usage("'%s' is not a PID: a PID is a decimal number from 1", text);
 	args->pid = (pid_t)value;
 	return RC_OK;
 }
@@ -51,13 +52,13 @@ static int parse_range(const char *text, struct args *args)
 
 	if (!dash || !parse_number(text, (size_t)(dash - text), 16, &args->start) ||
 	    !parse_number(dash + 1, strlen(dash + 1), 16, &args->end))
-		return report_usage("'%s' is not a range: a range is A-B, two hexadecimal "
+		return output_usage("'%s' is not a range: a range is A-B, two hexadecimal "
 				    "addresses as in /proc/PID/maps", text);
 	if (args->start >= args->end)
-		return report_usage("the range %s is empty or reversed: B is the address behind "
+		return output_usage("the range %s is empty or reversed: B is the address behind "
 				    "the last, so it must be above A", text);
 	if ((args->start | args->end) & (PAGE_BYTES - 1))
-		return report_usage("the range %s is not aligned: both addresses must be "
+		return output_usage("the range %s is not aligned: both addresses must be "
 				    "multiples of 4096 (0x1000)", text);
 	return RC_OK;
 }
@@ -69,13 +70,13 @@ static int parse_group(const char *text, struct args *args)
 	size_t len = strlen(text);
 
 	if (!len)
-		return report_usage("the name of the group is empty: leave --group out for a "
+		return output_usage("the name of the group is empty: leave --group out for a "
 				    "region that shares only within itself");
 	if (strspn(text, allowed) != len)
-		return report_usage("the name of the group has a character that is not allowed: "
+		return output_usage("the name of the group has a character that is not allowed: "
 				    "letters, digits and . _ : - are");
 	if (len >= PSHARE_GROUP_SIZE)
-		return report_usage("the name of the group has %zu characters: at most %d are "
+		return output_usage("the name of the group has %zu characters: at most %d are "
 				    "allowed", len, PSHARE_GROUP_SIZE - 1);
 	args->group = text;
 	return RC_OK;
@@ -86,9 +87,62 @@ static int parse_passes(const char *text, struct args *args)
 	__u64 value;
 
 	if (!parse_number(text, strlen(text), 10, &value) || !value || value > UINT_MAX)
-		return report_usage("'%s' is not a number of passes: it is 1 to %u", text,
+		return output_usage("'%s' is not a number of passes: it is 1 to %u", text,
 				    UINT_MAX);
 	args->passes = (__u32)value;
+	return RC_OK;
+}
+
+static int parse_huge_policy(const char *text, struct args *args)
+{
+	unsigned int policy;
+
+	for (policy = 0; policy < PSHARE_NR_HUGE_POLICIES; policy++) {
+		if (!strcmp(text, huge_policies[policy])) {
+			args->huge_policy = policy;
+			return RC_OK;
+		}
+	}
+	return output_usage("'%s' is not a policy for huge pages: keep, benefit, pressure and "
+			    "always are", text);
+}
+
+static int parse_file(const struct opt *opt, const char *text, const char **file)
+{
+	if (!*text)
+		return output_usage("%s needs the name of a file", opt->name);
+	*file = text;
+	return RC_OK;
+}
+
+static int parse_count(const char *text, struct args *args)
+{
+	__u64 value;
+
+	if (!parse_number(text, strlen(text), 10, &value) || !value || value > UINT_MAX)
+		return output_usage("'%s' is not a number of rounds: it is 1 to %u", text,
+				    UINT_MAX);
+	args->count = (__u32)value;
+	return RC_OK;
+}
+
+/* Seconds with up to three decimals; the locale has no say in it. */
+static int parse_interval(const char *text, struct args *args)
+{
+	const char *point = strchr(text, '.');
+	size_t len = point ? (size_t)(point - text) : strlen(text);
+	size_t decimals = point ? strlen(point + 1) : 0;
+	__u64 seconds, thousandths = 0;
+
+	if (!parse_number(text, len, 10, &seconds) || seconds > 86400 || decimals > 3 ||
+	    (point && !parse_number(point + 1, decimals, 10, &thousandths)))
+		seconds = 0;
+	else
+		for (; decimals < 3; decimals++)
+			thousandths *= 10;
+	args->interval_ms = (__u32)(seconds * 1000 + thousandths);
+	if (args->interval_ms < 100 || args->interval_ms > 86400000)
+		return output_usage("'%s' is no interval: it is 0.1 to 86400 seconds", text);
 	return RC_OK;
 }
 
@@ -97,9 +151,30 @@ static int parse_id(const char *text, struct args *args)
 	__u64 value;
 
 	if (!parse_number(text, strlen(text), 10, &value))
-		return report_usage("'%s' is not the number of a region", text);
+		return output_usage("'%s' is not the number of a region", text);
 	args->ids[args->nr_ids++] = value;
 	return RC_OK;
+}
+
+static int parse_report_value(const struct opt *opt, const char *text, struct args *args)
+{
+	switch (opt->id) {
+	case OPT_HUGE_POLICY:
+		return parse_huge_policy(text, args);
+	case OPT_SVG:
+		return parse_file(opt, text, &args->svg);
+	case OPT_HTML:
+		return parse_file(opt, text, &args->html);
+	case OPT_COUNT:
+		return parse_count(text, args);
+	case OPT_INTERVAL:
+		return parse_interval(text, args);
+	case OPT_SORT:
+		args->sort = text;
+		return RC_OK;
+	default:
+		return RC_OK;
+	}
 }
 
 static int parse_value(const struct opt *opt, const char *text, struct args *args)
@@ -125,7 +200,7 @@ static int parse_value(const struct opt *opt, const char *text, struct args *arg
 		args->topic = text;
 		return RC_OK;
 	default:
-		return RC_OK;
+		return parse_report_value(opt, text, args);
 	}
 }
 
@@ -134,7 +209,8 @@ static const struct opt *find_option(const struct cmd *cmd, const char *text, si
 	const struct opt *opt;
 
 	for (opt = cmd->opts; opt->id != OPT_END; opt++)
-		if (opt->name && strlen(opt->name) == len && !memcmp(opt->name, text, len))
+		if (opt->name && ((strlen(opt->name) == len && !memcmp(opt->name, text, len)) ||
+				  (opt->letter && len == 2 && text[1] == opt->letter)))
 			return opt;
 	return NULL;
 }
@@ -160,14 +236,14 @@ static int parse_option(const struct cmd *cmd, int argc, char **argv, int *i, st
 	const char *value = equals ? equals + 1 : NULL;
 
 	if (!opt)
-		return report_usage("unknown option '%.*s'", (int)len, text);
+		return output_usage("unknown option '%.*s'", (int)len, text);
 	if (args->given & OPT_BIT(opt->id))
-		return report_usage("%s is given twice", opt->name);
+		return output_usage("%s is given twice", opt->name);
 	if (!opt->metavar && value)
-		return report_usage("%s takes no value", opt->name);
+		return output_usage("%s takes no value", opt->name);
 	if (opt->metavar && !value) {
 		if (*i + 1 >= argc)
-			return report_usage("%s needs a value: %s %s",
+			return output_usage("%s needs a value: %s %s",
 					    opt->name, opt->name, opt->metavar);
 		value = argv[++*i];
 	}
@@ -180,7 +256,7 @@ static int parse_word(const struct cmd *cmd, const char *text, struct args *args
 	const struct opt *opt = find_word(cmd, args->given);
 
 	if (!opt)
-		return report_usage("one word too many: '%s'", text);
+		return output_usage("one word too many: '%s'", text);
 	args->given |= OPT_BIT(opt->id);
 	return parse_value(opt, text, args);
 }
@@ -238,21 +314,21 @@ static int check_together(const struct cmd *cmd, const struct args *args)
 
 		has_alt |= opt->alt;
 		if (!given && opt->required)
-			return report_usage("%s is missing", opt->metavar);
+			return output_usage("%s is missing", opt->metavar);
 		if (!given)
 			continue;
 		if (opt->alt && chosen)
-			return report_usage("%s and %s exclude each other",
+			return output_usage("%s and %s exclude each other",
 					    opt_label(chosen), opt_label(opt));
 		if (opt->alt)
 			chosen = opt;
 		if (opt->needs != OPT_END && !(args->given & OPT_BIT(opt->needs)))
-			return report_usage("%s makes sense only with %s", opt->name,
+			return output_usage("%s makes sense only with %s", opt->name,
 					    opt_by_id(cmd, opt->needs)->name);
 	}
 	if (has_alt && cmd->alt_required && !chosen) {
 		list_alternatives(cmd, names, sizeof(names));
-		return report_usage("tell which: %s", names);
+		return output_usage("tell which: %s", names);
 	}
 	return RC_OK;
 }
@@ -271,10 +347,10 @@ int args_parse(const struct cmd *cmd, int argc, char **argv, struct args *args)
 	bool words_only = false;
 	int i, rc;
 
-	*args = (struct args){ .passes = 3 };
+	*args = (struct args){ .passes = 3, .interval_ms = 2000 };
 	args->ids = calloc((size_t)argc + 1, sizeof(*args->ids));
 	if (!args->ids)
-		return report_failure(&(struct failure){ .rc = RC_NO_MEMORY, .err = ENOMEM,
+		return output_failure(&(struct failure){ .rc = RC_NO_MEMORY, .err = ENOMEM,
 				.why = "this command is out of memory",
 				.advice = "free memory and try again" });
 

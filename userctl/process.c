@@ -29,13 +29,20 @@ int process_open(pid_t pid, int *pidfd)
 	return *pidfd < 0 ? errno : 0;
 }
 
+/* Nothing but plain letters gets through to a terminal, nor breaks a column. */
+static void make_plain(char *text)
+{
+	for (; *text; text++)
+		if (*text <= ' ' || *text > '~')
+			*text = '?';
+}
+
 /**
  * process_comm - the name of a process
  * @pid: its number
  * @comm: COMM_SIZE bytes; "?" when it is gone
  *
- * A process chooses its name itself, so nothing but plain letters gets through
- * to a terminal.
+ * A process chooses its name itself, so it is made plain.
  */
 void process_comm(pid_t pid, char *comm)
 {
@@ -53,9 +60,74 @@ void process_comm(pid_t pid, char *comm)
 	comm[strcspn(comm, "\n")] = '\0';
 	if (!*comm)
 		strcpy(comm, "?");
-	for (; *comm; comm++)
-		if (*comm <= ' ' || *comm > '~')
-			*comm = '?';
+	make_plain(comm);
+}
+
+/* The first bytes of a file of a process; -1 when it is gone. */
+static ssize_t read_proc(pid_t pid, const char *file, char *buf, size_t size)
+{
+	ssize_t len, used = 0;
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	while ((size_t)used < size) {
+		len = read(fd, buf + used, size - (size_t)used);
+		if (len <= 0)
+			break;
+		used += len;
+	}
+	close(fd);
+	return used;
+}
+
+/* "guest=NAME,debug-threads=on" or "NAME,process=..."; ",," is one comma. */
+static void take_guest(const char *value, char *name)
+{
+	static const char key[] = "guest=";
+	size_t used = 0;
+
+	if (!strncmp(value, key, sizeof(key) - 1))
+		value += sizeof(key) - 1;
+	for (; *value && used < NAME_SIZE - 1; value++) {
+		if (*value == ',' && *++value != ',')
+			break;
+		name[used++] = *value;
+	}
+	name[used] = '\0';
+}
+
+/**
+ * process_name - what its owner calls a virtual machine
+ * @pid: number of the process
+ * @name: NAME_SIZE bytes: what QEMU was given with -name, else the name of the
+ *	process
+ */
+void process_name(pid_t pid, char *name)
+{
+	static char line[32768];
+	ssize_t len = read_proc(pid, "cmdline", line, sizeof(line) - 1);
+	const char *word = line, *base;
+
+	process_comm(pid, name);
+	if (len <= 0)
+		return;
+	line[len] = '\0';
+	base = strrchr(word, '/') ? strrchr(word, '/') + 1 : word;
+	if (!strstr(base, "qemu") && !strstr(base, "kvm"))
+		return;
+	while ((word += strlen(word) + 1) < line + len) {
+		if (strcmp(word, "-name") != 0 && strcmp(word, "--name") != 0)
+			continue;
+		word += strlen(word) + 1;
+		if (word < line + len && *word && *word != ',')
+			take_guest(word, name);
+		break;
+	}
+	make_plain(name);
 }
 
 /* Whether the process whose directory is open has a virtual machine. */

@@ -5,7 +5,7 @@
 #include <pshare.h>
 
 #include "cli.h"
-#include "report.h"
+#include "output.h"
 #include "targets.h"
 #include "wait.h"
 

@@ -1,256 +1,216 @@
 // SPDX-License-Identifier: GPL-2.0
+/* pshare report */
 #include <errno.h>
-#include <math.h>
-#include <stdarg.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <json-c/json.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "cli.h"
+#include "errors.h"
+#include "knobs.h"
+#include "output.h"
 #include "report.h"
 
-/* One process runs one command and makes one report. */
-static struct {
-	bool json;
-	const char *command;
-	struct json_object *doc;	/* JSON mode only */
-	struct json_object *last_error;	/* JSON mode only; a reference of ours */
-} report;
-
-/**
- * report_begin - choose the mode, before anything else is said
- * @json: JSON mode
- */
-void report_begin(bool json)
+/* What there is, and what is saved. */
+void report_sum_sentence(const struct report *report, char *buf)
 {
-	report.json = json;
-	if (json)
-		report.doc = json_object_new_object();
+	const struct standing *total = &report->account.total;
+	char memory[AMOUNT_SIZE], shared[AMOUNT_SIZE], saved[AMOUNT_SIZE];
+	size_t vms = report->account.nr_vms;
+	int used;
+
+	format_bytes(memory, (double)total->memory * PAGE_BYTES);
+	format_bytes(shared, (double)total->band[BAND_SHARED] * PAGE_BYTES);
+	format_bytes(saved, (double)report->saved * PAGE_BYTES);
+	used = snprintf(buf, SENTENCE_SIZE, "%zu VM%s, %.16s: %.16s are shared", vms,
+			vms == 1 ? "" : "s", memory, shared);
+	/* What pages shared with others save cannot be told for some regions alone. */
+	if (report->account.nr_ledgers == report->account.all)
+		snprintf(buf + used, SENTENCE_SIZE - (size_t)used, ", which saves %.16s", saved);
 }
 
-/**
- * report_command - name the subcommand, for what is said from now on
- * @name: its name, which must stay
- */
-void report_command(const char *name)
+/* How old the figures are, and what is going on. */
+void report_state_sentence(const struct report *report, char *buf)
 {
-	report.command = name;
+	static const char *const states[] = {
+		"the scanner is stopped", "the scanner merges", "all is kept unmerged",
+		"it only estimates",
+	};
+	long long run = report->run;
+
+	if (report->passes)
+		snprintf(buf, SENTENCE_SIZE, "Predictions as of pass %llu, the last complete one; "
+			 "%s", report->passes, run >= 0 && run <= 3 ? states[run] : "");
+	else
+		snprintf(buf, SENTENCE_SIZE, "No pass is complete yet, so nothing is known");
 }
 
-/**
- * report_end - write out what is left
- * @rc: exit code so far
- *
- * Return: the exit code; a result that could not be written is a failure.
- */
-int report_end(int rc)
+/* Escapes for XML and HTML.  Control characters are not allowed in XML at all. */
+void put_escaped(FILE *file, const char *text)
 {
-	int err = 0;
-
-	if (report.json) {
-		puts(json_object_to_json_string_ext(report.doc,
-						    JSON_C_TO_STRING_PRETTY |
-						    JSON_C_TO_STRING_SPACED |
-						    JSON_C_TO_STRING_NOSLASHESCAPE));
-		json_object_put(report.last_error);
-		json_object_put(report.doc);
+	for (; *text; text++) {
+		switch (*text) {
+		case '&':
+			fputs("&amp;", file);
+			break;
+		case '<':
+			fputs("&lt;", file);
+			break;
+		case '>':
+			fputs("&gt;", file);
+			break;
+		case '"':
+			fputs("&quot;", file);
+			break;
+		case '\'':
+			fputs("&#39;", file);
+			break;
+		default:
+			putc(*text < ' ' || *text > '~' ? '?' : *text, file);
+		}
 	}
-	if (fflush(stdout))
-		err = errno;
-	else if (ferror(stdout))
-		err = EIO;
-	if (err) {
-		fprintf(stderr, "pshare: cannot write the result: %s\n", strerror(err));
-		if (rc == RC_OK)
-			rc = RC_FAILED;
-	}
-	return rc;
 }
 
-bool report_is_json(void)
+/* Notes for whoever reads the figures. */
+static void explain(const struct report *report)
 {
-	return report.json;
-}
+	const struct account *account = &report->account;
 
-/* The document; the caller adds members, but does not put it. */
-struct json_object *report_doc(void)
-{
-	return report.doc;
-}
-
-/* The failure that was reported last, as JSON, with a reference for the caller. */
-struct json_object *report_last_error(void)
-{
-	return json_object_get(report.last_error);
-}
-
-static void say_command(void)
-{
-	fputs("pshare: ", stderr);
-	if (report.command)
-		fprintf(stderr, "%s: ", report.command);
-}
-
-/**
- * report_note - tell something that is no failure but good to know
- * @fmt: as for printf(), without a newline
- */
-void report_note(const char *fmt, ...)
-{
-	struct json_object *notes;
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-
-	if (!report.json) {
-		say_command();
-		fprintf(stderr, "note: %s\n", text);
-		return;
-	}
-	if (!json_object_object_get_ex(report.doc, "notes", &notes))
-		notes = json_add_array(report.doc, "notes");
-	json_object_array_add(notes, json_object_new_string(text));
+	if (!account->all)
+		output_note("no region is registered: 'pshare add --vms' registers all virtual "
+			    "machines");
+	else if (account->total.unseen)
+		output_note("the first pass has not been through all regions yet: what it has not "
+			    "come to is missing here");
+	if (account->total.unknown)
+		output_note("%llu pages are in classes that this command does not know, because "
+			    "the module is newer; they are missing here",
+			    account->total.unknown);
+	if (account->nr_ledgers && account->nr_ledgers < account->all)
+		output_note("a saving is counted with the region whose page was found second, so "
+			    "the figures of some regions alone are not exact");
 }
 
 /*
- * Words of the command line appear in messages, and may hold anything; JSON
- * wants UTF-8.
+ * Writes a form of the report to a file: beside it first, so that who looks at
+ * the old one never sees half of the new one.
  */
-static void json_add_message(struct json_object *obj, const char *key, const char *text)
+static int write_file(const struct report *report, const char *path,
+		      void (*put)(const struct report *report, FILE *file))
 {
-	char clean[1024];
-	char *c;
+	struct stat st;
+	bool direct = !stat(path, &st) && !S_ISREG(st.st_mode);
+	char beside[4096];
+	FILE *file;
+	int fd, err = 0;
 
-	snprintf(clean, sizeof(clean), "%s", text);
-	for (c = clean; *c; c++)
-		if (*c < ' ' || *c > '~')
-			*c = '?';
-	json_add_string(obj, key, clean);
+	if (snprintf(beside, sizeof(beside), "%s%s", path, direct ? "" : ".new") >=
+	    (int)sizeof(beside))
+		return fail(OP_FILE, ENAMETOOLONG, "%.64s...", path);
+	if (!direct && unlink(beside) && errno != ENOENT)
+		return fail(OP_FILE, errno, "%s", beside);
+	fd = open(beside, direct ? O_WRONLY | O_CLOEXEC :
+		  O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	file = fd < 0 ? NULL : fdopen(fd, "w");
+	if (!file)
+		return fail(OP_FILE, errno, "%s", path);
+	put(report, file);
+	if (fflush(file) || ferror(file))
+		err = errno ? errno : EIO;
+	if (fclose(file) && !err)
+		err = errno;
+	if (!err && !direct && rename(beside, path))
+		err = errno;
+	if (!err)
+		return RC_OK;
+	if (!direct)
+		unlink(beside);
+	return fail(OP_FILE, err, "%s", path);
 }
 
-static struct json_object *failure_json(const struct failure *failure)
+static int write_files(const struct args *args, const struct report *report)
 {
-	struct json_object *obj = json_object_new_object();
-	const char *name = failure->err ? strerrorname_np(failure->err) : NULL;
+	int rc = RC_OK;
 
-	if (report.command)
-		json_add_string(obj, "command", report.command);
-	if (failure->subject)
-		json_add_message(obj, "subject", failure->subject);
-	json_object_object_add(obj, "errno", name ? json_object_new_string(name) : NULL);
-	json_object_object_add(obj, "exit", json_object_new_int(failure->rc));
-	json_add_message(obj, "message", failure->why);
-	json_add_message(obj, "advice", failure->advice);
-	return obj;
+	if (args->given & OPT_BIT(OPT_SVG))
+		rc = write_file(report, args->svg, report_svg);
+	if (!rc && (args->given & OPT_BIT(OPT_HTML)))
+		rc = write_file(report, args->html, report_html);
+	return rc;
+}
+
+static void complete(struct report *report)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	report->nr_advice = advice_make(&report->account, report->advice);
+	report->passes = (unsigned long long)knob_number("full_scans");
+	report->run = knob_number("run");
+	report->saved = (__u64)knob_number("pages_sharing") + (__u64)knob_number("ksm_zero_pages");
+	gmtime_r(&now, &tm);
+	strftime(report->time, sizeof(report->time), "%Y-%m-%d %H:%M:%S UTC", &tm);
 }
 
 /**
- * report_failure - say what failed, why, and what to do
- * @failure: all of that
+ * report_read - collect all figures
+ * @args: the command line, which tells of which regions
+ * @report: filled in; report_free() when done, also after a failure
  *
- * The first failure becomes the "error" of the document.
- *
- * Return: the exit code in @failure.
+ * Return: an exit code, after a report.
  */
-int report_failure(const struct failure *failure)
+int report_read(const struct args *args, struct report *report)
 {
-	say_command();
-	if (failure->subject)
-		fprintf(stderr, "%s: ", failure->subject);
-	fprintf(stderr, "%s: %s\n", failure->why, failure->advice);
+	int rc;
 
-	if (report.json) {
-		json_object_put(report.last_error);
-		report.last_error = failure_json(failure);
-		if (!json_object_object_get_ex(report.doc, "error", NULL))
-			json_object_object_add(report.doc, "error",
-					       json_object_get(report.last_error));
+	*report = (struct report){ 0 };
+	rc = account_open(args, &report->account);
+	complete(report);
+	return rc;
+}
+
+/**
+ * report_show - show the report in the form that was asked for
+ * @args: the command line
+ * @report: the report
+ *
+ * Return: an exit code, after a report.
+ */
+int report_show(const struct args *args, const struct report *report)
+{
+	bool files = args->given & (OPT_BIT(OPT_SVG) | OPT_BIT(OPT_HTML));
+	int rc;
+
+	if (output_is_json())
+		report_json(report, output_doc());
+	else if (!files)
+		report_text(report, args->given & OPT_BIT(OPT_ASCII),
+			    args->given & OPT_BIT(OPT_LONG));
+	rc = write_files(args, report);
+	explain(report);
+	return rc;
+}
+
+void report_free(struct report *report)
+{
+	account_free(&report->account);
+}
+
+int cmd_report(const struct args *args)
+{
+	struct report report;
+	int rc, err;
+
+	rc = report_read(args, &report);
+	/* What was found is shown, also if something else was not. */
+	if (rc == RC_OK || report.account.nr_ledgers) {
+		err = report_show(args, &report);
+		if (!rc)
+			rc = err;
 	}
-	return failure->rc;
-}
-
-/**
- * report_usage - the command line is wrong
- * @fmt: what is wrong with it, as for printf(), without a newline
- *
- * Return: RC_USAGE.
- */
-int report_usage(const char *fmt, ...)
-{
-	char why[512], advice[64];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, sizeof(why), fmt, ap);
-	va_end(ap);
-	snprintf(advice, sizeof(advice), "see 'pshare help%s%s'",
-		 report.command ? " " : "", report.command ? report.command : "");
-	return report_failure(&(struct failure){
-		.rc = RC_USAGE, .why = why, .advice = advice });
-}
-
-/**
- * format_bytes - an amount of memory for people
- * @buf: AMOUNT_SIZE bytes
- * @bytes: may be negative
- *
- * Never a smaller unit than MiB, so that amounts can be compared at a glance.
- *
- * Return: @buf.
- */
-const char *format_bytes(char *buf, double bytes)
-{
-	double mib = bytes / (1024 * 1024);
-
-	if (fabs(mib) < 0.05)
-		mib = 0;	/* never "-0.0" */
-	if (fabs(mib) < 10 * 1024)
-		snprintf(buf, AMOUNT_SIZE, "%.1f MiB", mib);
-	else
-		snprintf(buf, AMOUNT_SIZE, "%.1f GiB", mib / 1024);
-	return buf;
-}
-
-/**
- * format_pages - a number of pages for people
- * @buf: AMOUNT_SIZE bytes
- * @pages: of 4096 bytes
- *
- * Return: @buf.
- */
-const char *format_pages(char *buf, __u64 pages)
-{
-	char amount[AMOUNT_SIZE];
-
-	format_bytes(amount, (double)pages * PAGE_BYTES);
-	snprintf(buf, AMOUNT_SIZE, "%llu page%s (%.24s)", pages, pages == 1 ? "" : "s", amount);
-	return buf;
-}
-
-void json_add_u64(struct json_object *obj, const char *key, __u64 value)
-{
-	json_object_object_add(obj, key, json_object_new_uint64(value));
-}
-
-void json_add_string(struct json_object *obj, const char *key, const char *value)
-{
-	json_object_object_add(obj, key, json_object_new_string(value));
-}
-
-void json_add_bool(struct json_object *obj, const char *key, bool value)
-{
-	json_object_object_add(obj, key, json_object_new_boolean(value));
-}
-
-/* A new empty array under @key, which belongs to @obj. */
-struct json_object *json_add_array(struct json_object *obj, const char *key)
-{
-	struct json_object *array = json_object_new_array();
-
-	json_object_object_add(obj, key, array);
-	return array;
+	report_free(&report);
+	return rc;
 }

@@ -1,64 +1,53 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What the user gets to see.
- *
- * Text mode: results on standard output, failures and notes on standard error.
- * JSON mode: exactly one document on standard output, whatever happens.  It has
- * a member "error" if and only if the exit code is not 0.  Failures are said in
- * words on standard error, too; notes are collected in a member "notes".
- */
+/* What 'report' and 'estimate' show, and the forms in which they do. */
 #ifndef PSHARE_REPORT_H
 #define PSHARE_REPORT_H
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <linux/types.h>
+#include <stdio.h>
 
+#include "account.h"
+#include "advice.h"
+
+struct args;
 struct json_object;
 
-#define PAGE_BYTES	4096ULL
-
-/* Fits what format_bytes() and format_pages() write. */
-#define AMOUNT_SIZE	64
-
-void report_begin(bool json);
-void report_command(const char *name);
-int report_end(int rc);
-
-bool report_is_json(void);
-struct json_object *report_doc(void);
-struct json_object *report_last_error(void);
-
-__attribute__((format(printf, 1, 2)))
-void report_note(const char *fmt, ...);
-
 /**
- * struct failure - all that is to be said about one
- * @rc:		exit code
- * @err:	errno, or 0 when no system call failed
- * @subject:	what it happened to, or NULL
- * @why:	what is wrong, and why
- * @advice:	what to do about it
+ * struct report - all figures
+ * @account:	the ledgers
+ * @advice:	what could be done
+ * @nr_advice:	how much of it
+ * @passes:	complete passes since the module was loaded
+ * @run:	the knob
+ * @saved:	pages that the module saves, all regions together
+ * @time:	when the ledgers were read, in UTC
  */
-struct failure {
-	int rc;
-	int err;
-	const char *subject;
-	const char *why;
-	const char *advice;
+struct report {
+	struct account account;
+	struct advice advice[MAX_ADVICE];
+	size_t nr_advice;
+	unsigned long long passes;
+	long long run;
+	__u64 saved;
+	char time[32];
 };
 
-int report_failure(const struct failure *failure);
+/* The sentences above the bars; each fits SENTENCE_SIZE. */
+#define SENTENCE_SIZE	160
+void report_sum_sentence(const struct report *report, char *buf);
+void report_state_sentence(const struct report *report, char *buf);
 
-__attribute__((format(printf, 1, 2)))
-int report_usage(const char *fmt, ...);
+int report_read(const struct args *args, struct report *report);
+int report_show(const struct args *args, const struct report *report);
+void report_free(struct report *report);
 
-const char *format_bytes(char *buf, double bytes);
-const char *format_pages(char *buf, __u64 pages);
+void report_text(const struct report *report, bool ascii, bool all);
+void report_json(const struct report *report, struct json_object *doc);
+void report_svg(const struct report *report, FILE *file);
+void report_html(const struct report *report, FILE *file);
 
-void json_add_u64(struct json_object *obj, const char *key, __u64 value);
-void json_add_string(struct json_object *obj, const char *key, const char *value);
-void json_add_bool(struct json_object *obj, const char *key, bool value);
-struct json_object *json_add_array(struct json_object *obj, const char *key);
+/* Text that may hold anything, as a part of an XML or HTML document. */
+void put_escaped(FILE *file, const char *text);
 
 #endif /* PSHARE_REPORT_H */

@@ -12,7 +12,8 @@
 #include "device.h"
 #include "errors.h"
 #include "knobs.h"
-#include "report.h"
+#include "output.h"
+#include "scan.h"
 #include "wait.h"
 
 /* The module's counters at some moment. */
@@ -114,8 +115,8 @@ static void show(const struct progress *progress, const struct sample *after, do
 	char text[32], amount[AMOUNT_SIZE];
 
 	snprintf(text, sizeof(text), "%.3f", seconds);
-	if (report_is_json()) {
-		struct json_object *doc = report_doc();
+	if (output_is_json()) {
+		struct json_object *doc = output_doc();
 
 		json_add_u64(doc, "passes", passes);
 		json_object_object_add(doc, "seconds", json_object_new_double_s(seconds, text));
@@ -136,28 +137,53 @@ static bool no_region(int fd)
 	return device_call(fd, PSHARE_IOC_READ, &region) == ENOENT;
 }
 
-int cmd_scan(const struct args *args)
+/* The passes themselves; with a line that shows the progress, on a terminal. */
+static int do_passes(struct progress *progress)
 {
-	struct scan_call call = { .scan = { .size = sizeof(call.scan), .passes = args->passes } };
-	struct progress progress = { .passes = args->passes };
+	struct scan_call call = {
+		.scan = { .size = sizeof(call.scan), .passes = progress->passes },
+	};
 	bool terminal = isatty(STDERR_FILENO);
-	struct sample after;
-	double start;
 	int rc, err;
 
 	rc = device_open(&call.fd);
 	if (rc)
 		return rc;
 	if (no_region(call.fd))
-		report_note("no region is registered, so there is nothing to scan");
-	progress.before = take_sample();
-	start = seconds_now();
-	err = wait_call(do_scan, &call, terminal ? draw : NULL, &progress);
-	erase(&progress);
-	after = take_sample();
+		output_note("no region is registered, so there is nothing to scan");
+	err = wait_call(do_scan, &call, terminal ? draw : NULL, progress);
+	erase(progress);
 	close(call.fd);
-	if (err)
-		return fail(OP_SCAN, err, NULL);
+	return err ? fail(OP_SCAN, err, NULL) : RC_OK;
+}
+
+/**
+ * scan_passes - do full passes and wait for them, without a word on the result
+ * @passes: how many
+ *
+ * Return: an exit code, after a report.
+ */
+int scan_passes(__u32 passes)
+{
+	struct progress progress = { .passes = passes, .before = take_sample() };
+
+	return do_passes(&progress);
+}
+
+int cmd_scan(const struct args *args)
+{
+	struct progress progress = { .passes = args->passes, .before = take_sample() };
+	double start = seconds_now();
+	struct sample after;
+	int rc;
+
+	rc = do_passes(&progress);
+	if (rc)
+		return rc;
+	after = take_sample();
 	show(&progress, &after, seconds_now() - start);
+	if (knob_number("run") == 3)
+		output_note("nothing was merged, because run is 3, which estimates only: "
+			    "'pshare report' shows what was found");
 	return RC_OK;
 }

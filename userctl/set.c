@@ -8,7 +8,7 @@
 #include "cli.h"
 #include "errors.h"
 #include "knobs.h"
-#include "report.h"
+#include "output.h"
 #include "wait.h"
 
 static int do_write(void *arg)
@@ -24,13 +24,15 @@ static int explain(const struct args *args, const struct knob *knob, int err)
 	char subject[256], why[256], advice[128];
 
 	snprintf(subject, sizeof(subject), "%s", args->knob);
+	if (err == ENOENT && knobs_present() && knob)
+		return fail_too_old(subject);
 	if (err == ENOENT && knobs_present())
-		return report_failure(&(struct failure){
+		return output_failure(&(struct failure){
 			.rc = RC_USAGE, .err = err, .subject = subject,
 			.why = "there is no such knob",
 			.advice = "'pshare get' shows those that exist" });
 	if (err == EACCES && knob && !knob->takes)
-		return report_failure(&(struct failure){
+		return output_failure(&(struct failure){
 			.rc = RC_USAGE, .err = err, .subject = subject,
 			.why = "this is a counter and cannot be set",
 			.advice = "'pshare help set' shows the knobs that can" });
@@ -38,7 +40,7 @@ static int explain(const struct args *args, const struct knob *knob, int err)
 		snprintf(why, sizeof(why), "the module does not take '%.128s', and nothing was "
 			 "changed", args->value);
 		snprintf(advice, sizeof(advice), "give %s", knob->takes);
-		return report_failure(&(struct failure){
+		return output_failure(&(struct failure){
 			.rc = RC_USAGE, .err = err, .subject = subject,
 			.why = why, .advice = advice });
 	}
@@ -56,11 +58,11 @@ int cmd_set(const struct args *args)
 	err = wait_call(do_write, &copy, NULL, NULL);
 	if (err)
 		return explain(args, knob, err);
-	if (!report_is_json())
+	if (!output_is_json())
 		return RC_OK;
 	err = knob_read(args->knob, value);
 	if (err)
 		return fail(OP_GET, err, "%s", args->knob);
-	json_object_object_add(report_doc(), args->knob, knob_json(value));
+	json_object_object_add(output_doc(), args->knob, knob_json(value));
 	return RC_OK;
 }

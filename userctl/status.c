@@ -8,12 +8,13 @@
 #include <json-c/json.h>
 #include <pshare.h>
 
+#include "classes.h"
 #include "cli.h"
 #include "counters.h"
 #include "device.h"
 #include "errors.h"
 #include "knobs.h"
-#include "report.h"
+#include "output.h"
 
 /* What can be told about the regions. */
 struct summary {
@@ -85,25 +86,29 @@ static void explain(const struct summary *summary, __u64 saved)
 	long long run = knob_number("run");
 
 	if (!summary->known)
-		report_note("only root sees the regions");
+		output_note("only root sees the regions");
 	else if (!summary->regions)
-		report_note("nothing can be merged, because no region is registered: "
+		output_note("nothing can be merged, because no region is registered: "
 			    "'pshare add --vms' registers all virtual machines");
 	else if (summary->regions > 1 && !summary->shared_groups)
-		report_note("no two regions have a group in common, so each shares only within "
+		output_note("no two regions have a group in common, so each shares only within "
 			    "itself: remove and add them with the same --group to share more");
 	if (run == 0)
-		report_note("nothing is merged in the background, because run is 0: "
+		output_note("nothing is merged in the background, because run is 0: "
 			    "'pshare set run 1' starts the scanner, 'pshare scan' does some "
 			    "passes now");
 	else if (run == 2)
-		report_note("everything is kept unmerged, because run is 2: 'pshare set run 1' "
+		output_note("everything is kept unmerged, because run is 2: 'pshare set run 1' "
 			    "starts the scanner");
+	else if (run == 3)
+		output_note("nothing is merged, because run is 3, which estimates only: "
+			    "'pshare report' shows what merging would save, 'pshare set run 1' "
+			    "starts it");
 	else if (summary->regions && knob_number("full_scans") < 3)
-		report_note("pages are merged when they stay the same between two visits, so "
+		output_note("pages are merged when they stay the same between two visits, so "
 			    "the saving shows after about three passes (full_scans)");
 	if (saved && knob_number("general_profit") < 0)
-		report_note("the module's own memory is more than what it saves so far");
+		output_note("the module's own memory is more than what it saves so far");
 }
 
 static void add_known(struct json_object *doc, const char *key, bool known, __u64 value)
@@ -113,7 +118,7 @@ static void add_known(struct json_object *doc, const char *key, bool known, __u6
 
 static void show_json(const struct summary *summary, __u64 saved)
 {
-	struct json_object *doc = report_doc();
+	struct json_object *doc = output_doc();
 	struct json_object *sum = NULL;
 	char value[KNOB_SIZE];
 	const struct knob *knob;
@@ -150,16 +155,53 @@ static void print_amounts(void)
 		       knob_find(names[i])->help);
 }
 
+/* Older modules have none. */
+static void print_policy(void)
+{
+	char policy[KNOB_SIZE];
+
+	if (knob_read("huge_policy", policy))
+		return;
+	printf("policy    %s for huge pages: ", policy);
+	if (!strcmp(policy, huge_policy_name(PSHARE_HUGE_BENEFIT)))
+		printf("split those of %lld twins or more", knob_number("huge_split_min"));
+	else if (!strcmp(policy, huge_policy_name(PSHARE_HUGE_PRESSURE)))
+		printf("split when less than %lld %% of memory is available",
+		       knob_number("huge_min_free_percent"));
+	else if (!strcmp(policy, huge_policy_name(PSHARE_HUGE_KEEP)))
+		printf("split none");
+	else
+		printf("split those that have a twin");
+	printf("; ASLR: %lld %% sampled\n", knob_number("aslr_sample"));
+}
+
+/* By pages, or by time; older modules know the first only. */
+static void print_pace(void)
+{
+	long long percent = knob_number("max_cpu_percent");
+	long long seconds = knob_number("target_scan_seconds");
+
+	if (!percent && !seconds)
+		printf("%lld pages, then %lld ms of sleep", knob_number("pages_to_scan"),
+		       knob_number("sleep_millisecs"));
+	if (seconds)
+		printf("a pass in %lld s", seconds);
+	if (percent)
+		printf("%sat most %lld %% of a CPU", seconds ? ", " : "", percent);
+}
+
 static void show_text(const struct summary *summary, __u64 saved)
 {
-	static const char *const states[] = { "stopped", "running", "stopped, all unmerged" };
+	static const char *const states[] = {
+		"stopped", "running", "stopped, all unmerged", "estimating, nothing is merged",
+	};
 	long long run = knob_number("run");
 	char amount[AMOUNT_SIZE];
 
-	printf("scanner   %s (run %lld); %lld pages, then %lld ms of sleep; "
-	       "zero pages are %s\n", run >= 0 && run <= 2 ? states[run] : "unknown", run,
-	       knob_number("pages_to_scan"), knob_number("sleep_millisecs"),
-	       knob_number("use_zero_pages") ? "merged" : "left alone");
+	printf("scanner   %s (run %lld); ", run >= 0 && run <= 3 ? states[run] : "unknown", run);
+	print_pace();
+	printf("; zero pages are %s\n", knob_number("use_zero_pages") ? "merged" : "left alone");
+	print_policy();
 	printf("passes    %lld done, %lld pages visited\n",
 	       knob_number("full_scans"), knob_number("pages_scanned"));
 	if (!summary->known)
@@ -193,7 +235,7 @@ int cmd_status(const struct args *args)
 	if (rc)
 		return rc;
 	saved = (__u64)knob_number("pages_sharing") + (__u64)knob_number("ksm_zero_pages");
-	if (report_is_json())
+	if (output_is_json())
 		show_json(&summary, saved);
 	else
 		show_text(&summary, saved);

@@ -38,6 +38,8 @@ static const struct opt add_opts[] = {
 	  .help = "every process that has a KVM virtual machine open" },
 	{ .id = OPT_GROUP, .name = "--group", .metavar = "GROUP",
 	  .help = "share with the other regions of this group" },
+	{ .id = OPT_HUGE_POLICY, .name = "--huge-policy", .metavar = "POLICY",
+	  .help = "keep, benefit, pressure or always; the knob huge_policy when not given" },
 	{ .id = OPT_END },
 };
 
@@ -64,6 +66,49 @@ static const struct opt list_opts[] = {
 static const struct opt scan_opts[] = {
 	{ .id = OPT_PASSES, .name = "--passes", .metavar = "N",
 	  .help = "how many full passes; 3 when not given" },
+	{ .id = OPT_END },
+};
+
+/* What 'report' and 'estimate' have in common. */
+#define REPORT_OPTS \
+	{ .id = OPT_ID, .metavar = "ID", .alt = true, .many = true, \
+	  .help = "only the region of this number" }, \
+	{ .id = OPT_PID, .name = "--pid", .metavar = "PID", .alt = true, \
+	  .help = "only the regions of this process" }, \
+	{ .id = OPT_GROUP, .name = "--group", .metavar = "GROUP", .alt = true, \
+	  .help = "only the regions of this group" }, \
+	{ .id = OPT_LONG, .name = "--long", \
+	  .help = "every VM, every class of pages, and more on each technique" }, \
+	{ .id = OPT_ASCII, .name = "--ascii", \
+	  .help = "no characters outside of ASCII" }, \
+	{ .id = OPT_SVG, .name = "--svg", .metavar = "FILE", \
+	  .help = "write a picture, instead of to the screen" }, \
+	{ .id = OPT_HTML, .name = "--html", .metavar = "FILE", \
+	  .help = "write a page that needs nothing else, instead of to the screen" }
+
+static const struct opt report_opts[] = {
+	REPORT_OPTS,
+	{ .id = OPT_END },
+};
+
+static const struct opt estimate_opts[] = {
+	REPORT_OPTS,
+	{ .id = OPT_PASSES, .name = "--passes", .metavar = "N",
+	  .help = "how many full passes; 3 when not given" },
+	{ .id = OPT_END },
+};
+
+static const struct opt top_opts[] = {
+	{ .id = OPT_BATCH, .name = "--batch", .letter = 'b',
+	  .help = "print line by line; for scripts and files" },
+	{ .id = OPT_COUNT, .name = "--count", .letter = 'n', .metavar = "N",
+	  .help = "end after N rounds" },
+	{ .id = OPT_INTERVAL, .name = "--interval", .letter = 'd', .metavar = "SECONDS",
+	  .help = "time between two rounds, 0.1 to 86400; 2 when not given" },
+	{ .id = OPT_SORT, .name = "--sort", .letter = 's', .metavar = "COLUMN",
+	  .help = "shared, ready, blocked or memory; shared when not given" },
+	{ .id = OPT_ASCII, .name = "--ascii",
+	  .help = "no characters outside of ASCII" },
 	{ .id = OPT_END },
 };
 
@@ -101,7 +146,11 @@ const struct cmd commands[] = {
 "Regions with the same group name share pages with each other.  A region\n"
 "without a group shares only within itself.  A region ends with its process.\n"
 "\n"
-"With --vms a process that is registered already is reported and left alone.\n",
+"With --vms a process that is registered already is reported and left alone.\n"
+"\n"
+"The policy tells when a huge page is split, because a part of it has twins:\n"
+"keep (never), benefit (when as many as huge_split_min have one), pressure\n"
+"(when memory is short, the best first), always (when one has).\n",
 		.opts = add_opts,
 		.alt_required = true,
 		.run = cmd_add,
@@ -138,6 +187,44 @@ const struct cmd commands[] = {
 		.run = cmd_status,
 	},
 	{
+		.name = "report",
+		.summary = "explain why memory is not shared, and what would help",
+		.details =
+"A bar for each VM, by what became of its memory; then the techniques that\n"
+"would save more, what each would save, and its price.  All figures are\n"
+"predictions as of the last complete pass.  They overlap: do not add them up.\n"
+"\n"
+"A saving marked <= is no prediction: nobody has looked into that memory, and\n"
+"more than this it cannot be.\n",
+		.opts = report_opts,
+		.run = cmd_report,
+	},
+	{
+		.name = "estimate",
+		.summary = "do full passes that change nothing, and report what they found",
+		.details =
+"Sets run to 3, in which pages are counted and nothing is merged, does the\n"
+"passes at full speed, sets run to what it was, and reports like 'pshare\n"
+"report'.  What is merged already stays merged.  The regions must have been\n"
+"added before.\n",
+		.opts = estimate_opts,
+		.run = cmd_estimate,
+	},
+	{
+		.name = "top",
+		.summary = "watch the VMs, what they share, and what is in the way",
+		.details =
+"READY has a twin and will be merged; BLOCKED has one, but a huge page, another\n"
+"group or randomised addresses are in the way.\n"
+"\n"
+"Keys: q ends it; s, r, b and m sort by what is shared, ready, blocked, and by\n"
+"memory; the arrows scroll; blank shows the state of now.\n"
+"\n"
+"With --json it is --batch, and one round when --count is not given.\n",
+		.opts = top_opts,
+		.run = cmd_top,
+	},
+	{
 		.name = "scan",
 		.summary = "do full passes at full speed and wait for them",
 		.details =
@@ -152,11 +239,28 @@ const struct cmd commands[] = {
 		.name = "set",
 		.summary = "set a knob",
 		.details =
-"run               0 stop, 1 scan in the background, 2 stop and unmerge all\n"
+"run               0 stop, 1 scan in the background, 2 stop and unmerge all,\n"
+"                  3 scan and count, but merge nothing\n"
 "pages_to_scan     pages to visit before each sleep, 1 to 4294967295\n"
 "sleep_millisecs   length of that sleep, 0 to 4294967295\n"
+"max_cpu_percent   use at most so many percent of one CPU, 1 to 100; 0: no limit\n"
+"target_scan_seconds  how long a pass shall take, within the limit; 0: as it comes;\n"
+"                  with one of these two, pages_to_scan and sleep_millisecs rest\n"
+"nice              of the scanner's threads, -20 to 19; or idle: when nobody else\n"
+"                  wants the CPU\n"
+"scan_threads      threads that read memory, 1 to 16\n"
 "use_zero_pages    1: zero-filled pages become the zero page; 0: they do not\n"
-"max_pages_shared  make no shared page while there are so many; 0: no limit\n",
+"max_pages_shared  make no shared page while there are so many; 0: no limit\n"
+"huge_policy       when to split a huge page for the twins in it, for regions\n"
+"                  without a policy of their own: keep (never), benefit (from\n"
+"                  huge_split_min twins on), pressure (when memory is short, the\n"
+"                  best first), always (for one)\n"
+"huge_split_min    twins that make a huge page worth splitting, 1 to 512\n"
+"huge_min_free_percent  memory is short when less than this is available, 0 to 100\n"
+"compare_groups    1: look for pages that only other groups have, too, for what\n"
+"                  isolation costs; 0: do so while estimating only\n"
+"aslr_sample       how many of the pages without a twin to look at for what\n"
+"                  address randomisation costs, 0 (none) to 100 percent\n",
 		.opts = set_opts,
 		.run = cmd_set,
 	},

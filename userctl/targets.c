@@ -11,7 +11,7 @@
 #include "cli.h"
 #include "device.h"
 #include "errors.h"
-#include "report.h"
+#include "output.h"
 #include "targets.h"
 #include "wait.h"
 
@@ -37,7 +37,7 @@ static int resolve(int fd, const struct args *args, __u64 **ids, size_t *nr)
 	if (err)
 		return fail(OP_READ, err, NULL);
 	if (!*nr && (args->given & OPT_BIT(OPT_PID)))
-		return report_failure(&(struct failure){ .rc = RC_NOT_FOUND,
+		return output_failure(&(struct failure){ .rc = RC_NOT_FOUND,
 			.why = "this process has no region",
 			.advice = "'pshare list' shows the regions and their processes" });
 	return RC_OK;
@@ -61,7 +61,7 @@ static int one(int fd, __u64 id, bool named, const struct target_op *op, struct 
 	if (err) {
 		rc = fail(op->op, err, "region %llu", id);
 		if (obj)
-			json_object_object_add(obj, "error", report_last_error());
+			json_object_object_add(obj, "error", output_last_error());
 	} else {
 		op->say(id, pages, obj);
 	}
@@ -74,8 +74,8 @@ static int each(int fd, const __u64 *ids, size_t nr, bool named, const struct ta
 	int rc, first = RC_OK;
 	size_t i;
 
-	if (report_is_json())
-		array = json_add_array(report_doc(), "regions");
+	if (output_is_json())
+		array = json_add_array(output_doc(), "regions");
 	for (i = 0; i < nr; i++) {
 		if (wait_interrupted())
 			return fail(op->op, EINTR, "region %llu", ids[i]);

@@ -6,7 +6,7 @@
 
 #include "cli.h"
 #include "knobs.h"
-#include "report.h"
+#include "output.h"
 #include "targets.h"
 #include "wait.h"
 
@@ -35,7 +35,7 @@ int cmd_unmerge(const struct args *args)
 	int rc = targets_each(args, &op);
 
 	if (!rc && knob_number("run") == 1)
-		report_note("the scanner runs and will merge these pages again: use "
+		output_note("the scanner runs and will merge these pages again: use "
 			    "'pshare remove', or 'pshare set run 2' for all");
 	return rc;
 }

@@ -7,7 +7,7 @@
 #include <json-c/json.h>
 
 #include "cli.h"
-#include "report.h"
+#include "output.h"
 
 /* Column at which explanations start. */
 #define HELP_COLUMN	20
@@ -133,8 +133,13 @@ void usage_print(const struct cmd *cmd)
 	printf("\n%s", cmd->details);
 	printf("\nArguments:\n");
 	for (opt = cmd->opts; opt->id != OPT_END; opt++) {
+		char letter[8] = "";
+
+		if (opt->letter)
+			snprintf(letter, sizeof(letter), "-%c, ", opt->letter);
 		spell(opt, word, sizeof(word));
-		printf("  %-*s%s\n", HELP_COLUMN - 2, word, opt->help);
+		printf("  %s%-*s%s%s\n", letter, HELP_COLUMN - 2 - (int)strlen(letter), word,
+		       strlen(letter) + strlen(word) < HELP_COLUMN - 2 ? "" : " ", opt->help);
 	}
 	print_global_options();
 }
@@ -145,6 +150,8 @@ static struct json_object *opt_json(const struct opt *opt)
 
 	if (opt->name)
 		json_add_string(obj, "name", opt->name);
+	if (opt->letter)
+		json_object_object_add(obj, "letter", json_object_new_string_len(&opt->letter, 1));
 	if (opt->metavar)
 		json_add_string(obj, "value", opt->metavar);
 	json_add_string(obj, "help", opt->help);
@@ -181,7 +188,7 @@ static struct json_object *cmd_json(const struct cmd *cmd)
  */
 void usage_json(const struct cmd *only)
 {
-	struct json_object *array = json_add_array(report_doc(), "commands");
+	struct json_object *array = json_add_array(output_doc(), "commands");
 	const struct exit_code *code;
 	const struct cmd *cmd;
 
@@ -190,7 +197,7 @@ void usage_json(const struct cmd *only)
 			json_object_array_add(array, cmd_json(cmd));
 	if (only)
 		return;
-	array = json_add_array(report_doc(), "exit_codes");
+	array = json_add_array(output_doc(), "exit_codes");
 	for (code = exit_codes; code->meaning; code++) {
 		struct json_object *obj = json_object_new_object();
 

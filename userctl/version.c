@@ -9,7 +9,7 @@
 #include "cli.h"
 #include "device.h"
 #include "knobs.h"
-#include "report.h"
+#include "output.h"
 
 /* The module's ABI version; 0 when it cannot be asked, and then @why. */
 static unsigned int module_abi(const char **why)
@@ -34,8 +34,8 @@ int cmd_version(const struct args *args)
 	unsigned int abi = module_abi(&why);
 
 	(void)args;
-	if (report_is_json()) {
-		struct json_object *doc = report_doc();
+	if (output_is_json()) {
+		struct json_object *doc = output_doc();
 
 		json_add_string(doc, "version", PSHARE_VERSION);
 		json_add_u64(doc, "abi", PSHARE_ABI_VERSION);

@@ -140,6 +140,7 @@ int wait_call(int (*call)(void *arg), void *arg, void (*tick)(void *arg), void *
 	handle(NUDGE, on_nudge);
 	handle(SIGINT, on_interrupt);
 	handle(SIGTERM, on_interrupt);
+	handle(SIGHUP, on_interrupt);
 
 	watched = !watch_start(&watch);
 	err = call(arg);

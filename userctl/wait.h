@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Calls that may last.  While wait_call() runs, SIGINT and SIGTERM do not end
+ * Calls that may last.  While wait_call() runs, SIGINT, SIGTERM and SIGHUP do not end
  * the process but the call, which returns EINTR; one that comes some time after
  * that ends the process.
  */

@@ -7,9 +7,11 @@
  *
  * DOUBLE_ROOT	directory that holds the tree for /sys/kernel/mm/pshare and /proc
  * DOUBLE_FAIL	CALL=ERRNO, or CALL@KEY=ERRNO for one pid or region only: that call
- *		fails.  CALL: OPEN, VERSION, ADD, REMOVE, READ, UNMERGE, SCAN, PIDFD,
- *		GET, SET, PROC.  Several are separated by blanks
+ *		fails.  CALL: OPEN, VERSION, ADD, REMOVE, READ, UNMERGE, SCAN, LEDGER,
+ *		PIDFD, GET, SET, PROC.  Several are separated by blanks
  * DOUBLE_EMPTY	set: no region is registered at the start
+ * DOUBLE_LEDGER	file with other ledgers, one a line, in words like zero=12
+ * DOUBLE_ABI	1: be a module of that version
  * DOUBLE_SCAN_MS	how long a pass takes; 0 when not set
  * DOUBLE_DEAF	how many signals a scan misses, as if they came just before the call
  * DOUBLE_LOG	file that gets one line for each request
@@ -21,6 +23,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +35,7 @@
 #include <pshare.h>
 
 #define MAX_REGIONS	16
+#define MAX_LEDGERS	64
 #define MAX_FDS		1024
 #define TOP		0x7ffffffff000ULL
 #define SYSFS		"/sys/kernel/mm/pshare"
@@ -61,15 +65,145 @@ static struct pshare_read regions[MAX_REGIONS] = {
 static size_t nr_regions;
 static __u64 next_id = 6;
 
+/* Two that have no range and 256 MiB each; one of 256 MiB with a range. */
+static const char usual_ledgers[] =
+"id=1 pid=4242 vm=1 state=2 group=lab pages=34359738367 huge_policy=0"
+" unpopulated=34359672831 zero=11670 merged_self=4000 merged_other=16000 duplicate_self=300"
+" duplicate_other=1200 duplicate_zero=500 huge_blocked_self=1000 huge_blocked_other=9000"
+" huge_blocked_zero=3000 group_blocked=800 aslr_blocked=2500 volatile=1500 swapped=7"
+" ineligible_shared=200 ineligible_pinned=100 ineligible_other=59 unique=13700 zero_other=11670"
+" blocks_huge=100 blocks_equal=3 blocks_split=64 split_gained=9000 twins0=10 twins1=6 twins2=14"
+" twins3=30 twins4=32 twins5=8 merging=1700 splitting0=13800 splitting1=13700 splitting2=13500"
+" splitting3=9800 splitting4=4200 splits0=90 splits1=84 splits2=70 splits3=40 splits4=8"
+" grouping=900 aslr=2300\n"
+"id=2 pid=4343 vm=2 state=2 group=lab pages=34359738367 huge_policy=2"
+" unpopulated=34359672831 zero=12000 merged_self=3000 merged_other=16000 duplicate_other=600"
+" huge_blocked_other=4000 huge_blocked_zero=1000 group_blocked=700 aslr_blocked=2400"
+" volatile=1501 unique=24335 zero_other=12000 blocks_huge=40 twins0=10 twins1=2 twins2=4"
+" twins3=10 twins4=14 merging=500 splitting0=5500 splitting1=5490 splitting2=5400"
+" splitting3=3000 splitting4=500 splits0=30 splits1=28 splits2=24 splits3=14 grouping=300"
+" aslr=2400\n"
+"id=5 pid=4444 vm=3 state=1 pages=65536 huge_policy=1 unpopulated=30000 zero=1 merged_self=100"
+" volatile=2 unique=30433 ineligible_hugetlb=5000\n";
+
+static struct pshare_read_ledger ledgers[MAX_LEDGERS];
+static size_t nr_ledgers;
+
+/* The words of a ledger's line. */
+static const struct {
+	const char *name;
+	size_t offset;
+} words[] = {
+#define WORD(name, member) { name, offsetof(struct pshare_read_ledger, member) }
+#define CLASS(name, class) WORD(name, classes[PSHARE_ ## class])
+	WORD("id", id), WORD("pages", pages),
+	CLASS("unscanned", UNSCANNED), CLASS("unpopulated", UNPOPULATED),
+	CLASS("swapped", SWAPPED), CLASS("ineligible_shared", INELIGIBLE_SHARED),
+	CLASS("ineligible_hugetlb", INELIGIBLE_HUGETLB),
+	CLASS("ineligible_pinned", INELIGIBLE_PINNED),
+	CLASS("ineligible_other", INELIGIBLE_OTHER), CLASS("zero", ZERO),
+	CLASS("merged_self", MERGED_SELF), CLASS("merged_other", MERGED_OTHER),
+	CLASS("duplicate_self", DUPLICATE_SELF),
+	CLASS("duplicate_other", DUPLICATE_OTHER),
+	CLASS("duplicate_zero", DUPLICATE_ZERO), CLASS("huge_blocked_self", HUGE_SELF),
+	CLASS("huge_blocked_other", HUGE_OTHER), CLASS("huge_blocked_zero", HUGE_ZERO),
+	CLASS("group_blocked", GROUP_BLOCKED), CLASS("aslr_blocked", ASLR_BLOCKED),
+	CLASS("volatile", VOLATILE), CLASS("unique", UNIQUE),
+	WORD("newer", classes[PSHARE_MAX_CLASSES - 1]),
+	WORD("zero_other", zero_other),
+	WORD("blocks_huge", blocks_huge), WORD("blocks_equal", blocks_equal),
+	WORD("blocks_split", blocks_split), WORD("split_gained", split_gained),
+	WORD("twins0", twins[0]), WORD("twins1", twins[1]), WORD("twins2", twins[2]),
+	WORD("twins3", twins[3]), WORD("twins4", twins[4]), WORD("twins5", twins[5]),
+	WORD("merging", merging), WORD("splitting0", splitting[0]),
+	WORD("splitting1", splitting[1]), WORD("splitting2", splitting[2]),
+	WORD("splitting3", splitting[3]), WORD("splitting4", splitting[4]),
+	WORD("splits0", splits[0]), WORD("splits1", splits[1]), WORD("splits2", splits[2]),
+	WORD("splits3", splits[3]), WORD("splits4", splits[4]), WORD("grouping", grouping),
+	WORD("aslr", aslr),
+#undef CLASS
+#undef WORD
+};
+
 static void *real(const char *name)
 {
 	return dlsym(RTLD_NEXT, name);
+}
+
+static void take_word(const char *word, struct pshare_read_ledger *ledger)
+{
+	const char *equals = strchr(word, '=');
+	unsigned long long value;
+	size_t i;
+
+	if (!equals)
+		abort();
+	value = strtoull(equals + 1, NULL, 10);
+	if (!strncmp(word, "pid=", 4)) {
+		ledger->pid = (int)value;
+	} else if (!strncmp(word, "vm=", 3)) {
+		ledger->vm = (__u32)value;
+	} else if (!strncmp(word, "state=", 6)) {
+		ledger->state = (__u32)value;
+	} else if (!strncmp(word, "huge_policy=", 12)) {
+		ledger->huge_policy = (__u32)value;
+	} else if (!strncmp(word, "group=", 6)) {
+		memcpy(ledger->group, equals + 1,
+		       strnlen(equals + 1, sizeof(ledger->group)));
+	} else {
+		for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+			if (!strncmp(word, words[i].name, (size_t)(equals - word)) &&
+			    !words[i].name[equals - word])
+				break;
+		if (i == sizeof(words) / sizeof(words[0]))
+			abort();
+		*(__u64 *)((char *)ledger + words[i].offset) = value;
+	}
+}
+
+static void take_ledgers(char *text)
+{
+	char *line, *word, *next_line, *next_word;
+
+	for (line = strtok_r(text, "\n", &next_line); line;
+	     line = strtok_r(NULL, "\n", &next_line), nr_ledgers++) {
+		if (nr_ledgers == MAX_LEDGERS)
+			abort();
+		for (word = strtok_r(line, " \t", &next_word); word;
+		     word = strtok_r(NULL, " \t", &next_word))
+			take_word(word, &ledgers[nr_ledgers]);
+	}
+}
+
+static void read_ledgers(void)
+{
+	const char *path = getenv("DOUBLE_LEDGER");
+	static char text[65536];
+	FILE *file;
+
+	if (!path) {
+		memcpy(text, usual_ledgers, sizeof(usual_ledgers));
+	} else {
+		file = fopen(path, "r");
+		if (!file || !fread(text, 1, sizeof(text) - 1, file))
+			abort();
+		fclose(file);
+	}
+	take_ledgers(text);
+}
+
+static unsigned int abi(void)
+{
+	const char *text = getenv("DOUBLE_ABI");
+
+	return text ? (unsigned int)strtoul(text, NULL, 10) : PSHARE_ABI_VERSION;
 }
 
 __attribute__((constructor)) static void start(void)
 {
 	if (getenv("DOUBLE_EMPTY"))
 		return;
+	read_ledgers();
 	for (nr_regions = 0; regions[nr_regions].id; nr_regions++)
 		;
 }
@@ -163,11 +297,15 @@ static int open_device(int flags)
 static bool writable(const char *knob)
 {
 	return !strcmp(knob, "run") || !strcmp(knob, "pages_to_scan") ||
-	       !strcmp(knob, "sleep_millisecs") || !strcmp(knob, "use_zero_pages") ||
-	       !strcmp(knob, "max_pages_shared");
+	       !strcmp(knob, "sleep_millisecs") || !strcmp(knob, "max_cpu_percent") ||
+	       !strcmp(knob, "target_scan_seconds") || !strcmp(knob, "nice") ||
+	       !strcmp(knob, "scan_threads") || !strcmp(knob, "use_zero_pages") ||
+	       !strcmp(knob, "max_pages_shared") || !strcmp(knob, "huge_policy") ||
+	       !strcmp(knob, "huge_split_min") || !strcmp(knob, "huge_min_free_percent") ||
+	       !strcmp(knob, "compare_groups") || !strcmp(knob, "aslr_sample");
 }
 
-static int double_open(const char *path, int flags)
+static int double_open(const char *path, int flags, unsigned int mode)
 {
 	int (*real_open)(const char *, int, ...) = real("open");
 	char buf[PATH_MAX];
@@ -186,7 +324,7 @@ static int double_open(const char *path, int flags)
 		    !writable(name))
 			return fail_with(EACCES);
 	}
-	fd = real_open(redirect(path, buf), flags);
+	fd = real_open(redirect(path, buf), flags, mode);
 	if (fd >= 0) {
 		memset(&fds[fd], 0, sizeof(fds[fd]));
 		if (name)
@@ -197,22 +335,34 @@ static int double_open(const char *path, int flags)
 
 int open(const char *path, int flags, ...)
 {
-	return double_open(path, flags);
+	unsigned int mode;
+	va_list ap;
+
+	va_start(ap, flags);
+	mode = flags & O_CREAT ? va_arg(ap, unsigned int) : 0;
+	va_end(ap);
+	return double_open(path, flags, mode);
 }
 
 int open64(const char *path, int flags, ...)
 {
-	return double_open(path, flags);
+	unsigned int mode;
+	va_list ap;
+
+	va_start(ap, flags);
+	mode = flags & O_CREAT ? va_arg(ap, unsigned int) : 0;
+	va_end(ap);
+	return double_open(path, flags, mode);
 }
 
 int __open_2(const char *path, int flags)
 {
-	return double_open(path, flags);
+	return double_open(path, flags, 0);
 }
 
 int __open64_2(const char *path, int flags)
 {
-	return double_open(path, flags);
+	return double_open(path, flags, 0);
 }
 
 DIR *opendir(const char *path)
@@ -234,15 +384,32 @@ static bool takes(const char *knob, const char *text)
 	unsigned long long value, max = UINT_MAX;
 	char *end;
 
+	if (!strcmp(knob, "huge_policy"))
+		return !strcmp(text, "keep") || !strcmp(text, "benefit") ||
+		       !strcmp(text, "pressure") || !strcmp(text, "always");
+	if (!strcmp(knob, "nice")) {
+		long nice = strtol(text, &end, 10);
+
+		return !strcmp(text, "idle") ||
+		       (end != text && !*end && nice >= -20 && nice <= 19);
+	}
 	if (!strcmp(knob, "run"))
-		max = 2;
-	if (!strcmp(knob, "use_zero_pages"))
+		max = abi() < 2 ? 2 : 3;
+	if (!strcmp(knob, "huge_split_min"))
+		max = 512;
+	if (!strcmp(knob, "huge_min_free_percent") || !strcmp(knob, "aslr_sample") ||
+	    !strcmp(knob, "max_cpu_percent"))
+		max = 100;
+	if (!strcmp(knob, "scan_threads"))
+		max = 16;
+	if (!strcmp(knob, "use_zero_pages") || !strcmp(knob, "compare_groups"))
 		max = 1;
 	errno = 0;
 	value = strtoull(text, &end, 10);
 	if (errno || end == text || *end || *text == '-' || value > max)
 		return false;
-	return value || strcmp(knob, "pages_to_scan") != 0;
+	return value || (strcmp(knob, "pages_to_scan") != 0 &&
+			 strcmp(knob, "huge_split_min") != 0 && strcmp(knob, "scan_threads") != 0);
 }
 
 ssize_t write(int fd, const void *data, size_t size)
@@ -321,7 +488,7 @@ static int on_version(struct pshare_version *arg)
 	record("VERSION");
 	if (arg->size != sizeof(*arg) || arg->flags || arg->reserved)
 		return EINVAL;
-	arg->abi = PSHARE_ABI_VERSION;
+	arg->abi = abi();
 	return 0;
 }
 
@@ -329,8 +496,14 @@ static int check_add(const struct pshare_add *arg)
 {
 	size_t len = strnlen(arg->group, sizeof(arg->group));
 
-	if (arg->size != sizeof(*arg) || arg->reserved ||
-	    arg->flags & ~(PSHARE_ADD_RANGE | PSHARE_ADD_GROUP))
+	if (abi() < 2 && (arg->huge_policy || arg->reserved2))
+		return E2BIG;
+	if (arg->size != sizeof(*arg) || arg->reserved || arg->reserved2 ||
+	    arg->flags & ~(PSHARE_ADD_RANGE | PSHARE_ADD_GROUP |
+			   (abi() < 2 ? 0 : PSHARE_ADD_HUGE_POLICY)))
+		return EINVAL;
+	if (arg->huge_policy >= PSHARE_NR_HUGE_POLICIES ||
+	    (arg->huge_policy && !(arg->flags & PSHARE_ADD_HUGE_POLICY)))
 		return EINVAL;
 	if (len == sizeof(arg->group))
 		return ENAMETOOLONG;
@@ -356,8 +529,9 @@ static int on_add(struct pshare_add *arg)
 	int err = check_add(arg);
 	size_t i;
 
-	record("ADD flags=%u pid=%d start=%llx end=%llx group=%.64s", arg->flags, pid,
-	       arg->start, arg->end, arg->group);
+	record("ADD flags=%u pid=%d start=%llx end=%llx group=%.64s%s%.0u", arg->flags, pid,
+	       arg->start, arg->end, arg->group, arg->huge_policy ? " huge=" : "",
+	       arg->huge_policy);
 	if (err)
 		return err;
 	err = injected("ADD", (unsigned long long)pid);
@@ -395,6 +569,24 @@ static int on_read(struct pshare_read *arg)
 	if (!region)
 		return ENOENT;
 	*arg = *region;
+	arg->size = sizeof(*arg);
+	return 0;
+}
+
+static int on_ledger(struct pshare_read_ledger *arg)
+{
+	size_t i = 0;
+
+	if (abi() < 2)
+		return ENOTTY;
+	if (arg->size != sizeof(*arg) || arg->flags & ~PSHARE_READ_NEXT)
+		return EINVAL;
+	while (i < nr_ledgers && (arg->flags & PSHARE_READ_NEXT ? ledgers[i].id < arg->id :
+				  ledgers[i].id != arg->id))
+		i++;
+	if (i == nr_ledgers)
+		return ENOENT;
+	*arg = ledgers[i];
 	arg->size = sizeof(*arg);
 	return 0;
 }
@@ -521,6 +713,10 @@ int ioctl(int fd, unsigned long request, ...)
 	case PSHARE_IOC_SCAN:
 		err = injected("SCAN", 0);
 		err = err ? err : on_scan(arg);
+		break;
+	case PSHARE_IOC_LEDGER:
+		err = injected("LEDGER", 0);
+		err = err ? err : on_ledger(arg);
 		break;
 	case PSHARE_IOC_READ:
 	case PSHARE_IOC_REMOVE:

@@ -75,8 +75,17 @@ fresh()
 		run 1
 		pages_to_scan 100
 		sleep_millisecs 20
+		max_cpu_percent 0
+		target_scan_seconds 0
+		nice 5
+		scan_threads 1
 		use_zero_pages 1
 		max_pages_shared 1048576
+		huge_policy benefit
+		huge_split_min 64
+		huge_min_free_percent 6
+		compare_groups 1
+		aslr_sample 10
 		full_scans 12
 		pages_shared 17000
 		pages_sharing 22100
@@ -89,10 +98,13 @@ fresh()
 	END
 	for pid in 4242 4343 4545 4646 self; do
 		mkdir -p "$proc/$pid/fd"
+		printf 'qemu-system-x86_64\0-m\0256\0' > "$proc/$pid/cmdline"
 		echo "qemu-system-x86" > "$proc/$pid/comm"
 		ln -s anon_inode:kvm-vm "$proc/$pid/fd/9"
 		ln -s /dev/null "$proc/$pid/fd/0"
 	done
+	printf '/usr/bin/qemu-system-x86_64\0-name\0guest=web-1,debug-threads=on\0-m\0256\0' \
+		> "$proc/4242/cmdline"
 	rm "$proc/4646/fd/9"
 	ln -s anon_inode:kvm-vcpu:0 "$proc/4646/fd/10"
 	printf 'a\033[2Jb c\n' > "$proc/4646/comm"
@@ -118,8 +130,9 @@ golden()
 	run "$@"
 	text=$(printf '$ pshare'; printf ' %s' "$@"; printf '\n%s\n' "$so"
 	       printf -- '--- standard error\n%s\n--- exit %s\n' "$se" "$rc")
-	# The only thing that is not the same each time.
-	text=$(sed -E 's/in [0-9.]+ s,/in N s,/; s/"seconds": [0-9.]+/"seconds": N/' <<< "$text")
+	# The only things that are not the same each time.
+	text=$(sed -E 's/in [0-9.]+ s,/in N s,/; s/"seconds": [0-9.]+/"seconds": N/
+		s/^(pshare top  )[0-9:]{8}/\1HH:MM:SS/; s/"time": "[-0-9: UTC]+"/"time": "T"/' <<< "$text")
 	if [ -n "$UPDATE" ]; then
 		mkdir -p "$here/golden"
 		check "golden $name (written)" eval 'printf "%s\n" "$text" > "$file"'
@@ -160,6 +173,7 @@ json_get()
 }
 
 . "$here/tests.sh"
+. "$here/report.sh"
 
 echo "1..$((passed + failed + skipped))"
 echo "$passed passed, $failed failed, $skipped skipped"
