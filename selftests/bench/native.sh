@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# ksmd and pshare by turns on the same memory at this machine's own speed, in User Mode
+# Linux: build/bench-native.json.
+#
+# usage: native.sh VERSION
+# In the environment: SIZES (MiB of memory), MEMORY ("mix unique"), ROUNDS of each (3), and
+# KEEP=1: what was measured of others before is kept.  A size for which this machine's memory
+# does not suffice is left out, and the figures say so.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=../qemu/common.sh
+. "$(dirname "$0")/../qemu/common.sh"
+# shellcheck source-path=SCRIPTDIR source=commit.sh
+. "$top/selftests/bench/commit.sh"
+
+version=${1:?usage: native.sh VERSION}
+bench=$top/selftests/bench
+dir=$build/bench/$version-native
+kernel=$(kernel_dir "$version-uml")
+skipped=''
+
+# What a machine with so much memory of processes needs: page tables, ksmd's items, itself.
+machine_mib() {
+	echo $(($1 * 5 / 4 + 384))
+}
+
+# That and what this machine's kernel needs to map it page by page, and all others.
+fits() {
+	awk -v mib="$(machine_mib "$1")" '/^MemAvailable:/ { exit !($2 / 1024 > mib * 1.25 + 1536) }' \
+		/proc/meminfo
+}
+
+# measure MIB KIND: in a machine of their own.
+measure() {
+	local name=$1.$2
+	"$bench/uml.pl" $((600 + $1 * 2)) "$kernel/linux" "mem=$(machine_mib "$1")M" \
+		rootfstype=hostfs "rootflags=$dir/root" root=none rw con0=null,fd:2 con=null \
+		ssl0=fd:0,fd:1 ssl=null init=/init quiet panic=-1 slab_nomerge "uml_dir=$dir" \
+		"MIB=$1" "ROUNDS=${ROUNDS:-3}" "MEMORY=$2" \
+		>"$dir/$name.part" 2>"$dir/$name.log" || {
+		tail -n 30 "$dir/$name.log" >&2
+		die "$1 MiB, $2: the run failed"
+	}
+	# How busy the machine was while that went on.
+	awk '{ print "load " $2 }' /proc/loadavg >>"$dir/$name.part"
+	mv "$dir/$name.part" "$dir/$name.txt"
+}
+
+"$qemu_dir/deps.sh"
+"$bench/kernel-uml.sh" "$version"
+mkdir -p "$dir/root"
+[ -n "${KEEP-}" ] || rm -f "$dir"/*.txt
+make -s --no-print-directory -C "$bench" native OUT="$dir"
+quietly "$qemu_dir/module.sh" "$version-uml" "$dir/module" -- ARCH=um
+cp "$dir/module/pshare.ko" "$dir/root/"
+cp "$dir/native" "$dir/root/init"
+for size in ${SIZES:-256 1024 4096}; do
+	if fits "$size"; then
+		for kind in ${MEMORY:-mix unique}; do
+			measure "$size" "$kind"
+		done
+	else
+		echo "${0##*/}: $size MiB: memory does not suffice" >&2
+		skipped+=" $size"
+	fi
+done
+"$bench/native.pl" collect "$(<"$kernel/release")" "$(commit)" "$skipped" "$dir"/*.txt \
+	>"$build/bench-native.json.tmp"
+mv "$build/bench-native.json.tmp" "$build/bench-native.json"
+"$bench/native.pl" show "$build/bench-native.json"

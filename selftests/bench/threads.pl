@@ -1,0 +1,49 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0
+#
+# Medians and spreads of what threads.c has timed, as JSON; a table for people goes to
+# stderr.
+#
+# usage: threads.pl RELEASE COMMIT CPUS LOAD-BEFORE LOAD-AFTER FILE
+use strict;
+use warnings;
+
+use JSON::PP;
+
+@ARGV == 6 or die "usage: threads.pl RELEASE COMMIT CPUS LOAD-BEFORE LOAD-AFTER FILE\n";
+my ($release, $commit, $cpus, $before, $after, $file) = @ARGV;
+my (%seconds, %found);
+
+open(my $in, '<', $file) or die "$file: $!\n";
+while (<$in>) {
+	push @{$seconds{"$1 $2"}{$3}}, $4 + 0
+		if /# threads: threads (\w+) (first|steady) (\d+) ([\d.]+)/;
+}
+close($in);
+%seconds or die "$file: nothing was timed\n";
+
+sub of {
+	my @sorted = sort { $a <=> $b } @_;
+
+	return { median => $sorted[@sorted / 2], least => $sorted[0], most => $sorted[-1],
+		 runs => scalar(@sorted) };
+}
+
+printf STDERR "%-20s %26s %26s %8s\n", 'pass', 'one thread, s', 'two threads, s', 'ratio';
+for my $name (sort keys %seconds) {
+	my ($one, $two) = map { of(@{$seconds{$name}{$_}}) } 1, 2;
+	my ($kind, $pass) = split ' ', $name;
+	my $ratio = $one->{median} / $two->{median};
+
+	# Each pair ran one after the other, under the same load.
+	my @pairs = map { $seconds{$name}{1}[$_] / $seconds{$name}{2}[$_] } 0 .. $one->{runs} - 1;
+	my $pairs = of(@pairs);
+	$found{$kind}{$pass} = { one => $one, two => $two, ratio => $ratio, pairs => $pairs };
+	printf STDERR "%-20s %8.3f (%.3f to %.3f) %8.3f (%.3f to %.3f) %5.2f (%.2f to %.2f)\n",
+		$name, @{$one}{qw(median least most)}, @{$two}{qw(median least most)},
+		@{$pairs}{qw(median least most)};
+}
+print JSON::PP->new->canonical->pretty->encode({
+	kernel => $release, commit => $commit, cpus => $cpus + 0,
+	load_before => $before + 0, load_after => $after + 0, passes => \%found,
+});
