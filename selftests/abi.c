@@ -19,7 +19,7 @@ TEST_F(abi, version) {
 
 /* What all the others are measured against: each call without a fault succeeds. */
 TEST_F(abi, valid_calls) {
-	static const unsigned int order[] = { 0, 1, 3, 4, 5, 2 };
+	static const unsigned int order[] = { 0, 1, 3, 4, 5, 6, 2 };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(order); i++) {
@@ -33,7 +33,7 @@ TEST_F(abi, struct_too_short) {
 	unsigned int i, size;
 
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
-		for (size = 0; size < calls[i].size; size++) {
+		for (size = 0; size < calls[i].min; size++) {
 			make_valid(self, i)->size = size;
 			ASSERT_EQ(EINVAL, refused(self, calls[i].cmd))
 				TH_LOG("%s, size %u", calls[i].name, size);
@@ -42,7 +42,7 @@ TEST_F(abi, struct_too_short) {
 }
 
 TEST_F(abi, struct_longer_with_zero_tail) {
-	static const unsigned int order[] = { 0, 1, 3, 4, 5, 2 };
+	static const unsigned int order[] = { 0, 1, 3, 4, 5, 6, 2 };
 	static const unsigned int more[] = { 1, 4, 8, 100 };
 	unsigned int i, k, n;
 	__u64 id = 0;
@@ -58,6 +58,8 @@ TEST_F(abi, struct_longer_with_zero_tail) {
 				id = self->arg.add.id;
 			EXPECT_TRUE(calls[n].cmd != PSHARE_IOC_READ ||
 				    self->arg.read.pid == self->victim);
+			EXPECT_TRUE(calls[n].cmd != PSHARE_IOC_LEDGER ||
+				    self->arg.ledger.pid == self->victim);
 		}
 		/* The region of the fixture went; the new one takes its place. */
 		self->id = id;
@@ -104,9 +106,11 @@ TEST_F(abi, unknown_flags) {
 
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		if (calls[i].cmd == PSHARE_IOC_ADD)
-			known = PSHARE_ADD_RANGE | PSHARE_ADD_GROUP;
+			known = PSHARE_ADD_RANGE | PSHARE_ADD_GROUP | PSHARE_ADD_HUGE_POLICY;
+		else if (calls[i].cmd == PSHARE_IOC_READ || calls[i].cmd == PSHARE_IOC_LEDGER)
+			known = PSHARE_READ_NEXT;
 		else
-			known = calls[i].cmd == PSHARE_IOC_READ ? PSHARE_READ_NEXT : 0;
+			known = 0;
 		for (bit = 0; bit < 32; bit++) {
 			if (known & 1U << bit)
 				continue;
@@ -125,6 +129,8 @@ TEST_F(abi, reserved_members) {
 		EXPECT_EQ(EINVAL, refused(self, PSHARE_IOC_VERSION)) TH_LOG("bit %u", bit);
 		make_add(self)->reserved = 1U << bit;
 		EXPECT_EQ(EINVAL, refused(self, PSHARE_IOC_ADD)) TH_LOG("bit %u", bit);
+		make_add(self)->reserved2 = 1U << bit;
+		EXPECT_EQ(EINVAL, refused(self, PSHARE_IOC_ADD)) TH_LOG("bit %u", bit);
 		make_valid(self, 5)->scan.reserved = 1U << bit;
 		EXPECT_EQ(EINVAL, refused(self, PSHARE_IOC_SCAN)) TH_LOG("bit %u", bit);
 	}
@@ -132,7 +138,9 @@ TEST_F(abi, reserved_members) {
 
 /* What the module fills in may hold anything before: structs are used again. */
 TEST_F(abi, answers_are_not_read) {
+	struct pshare_read_ledger *ledger = &self->arg.ledger;
 	struct pshare_read *read = &self->arg.read;
+	unsigned int i, sum = 0;
 
 	make_valid(self, 0)->version.abi = ~0U;
 	EXPECT_EQ(ACCEPTED, accepted(self, PSHARE_IOC_VERSION));
@@ -153,6 +161,49 @@ TEST_F(abi, answers_are_not_read) {
 	EXPECT_EQ(0, read->merged + read->zero + read->swapped + read->ineligible);
 	EXPECT_EQ(0, read->group[0]);
 	EXPECT_EQ(0, read->group[PSHARE_GROUP_SIZE - 1]);
+
+	make_valid(self, 6);
+	memset(&ledger->pages, 0xff, sizeof(*ledger) - offsetof(struct pshare_read_ledger, pages));
+	EXPECT_EQ(ACCEPTED, accepted(self, PSHARE_IOC_LEDGER));
+	EXPECT_EQ(NR_PAGES, ledger->pages);
+	for (i = 0; i < PSHARE_GROUP_SIZE; i++)
+		EXPECT_EQ(0, ledger->group[i]);
+	for (i = 0; i < PSHARE_NR_CLASSES; i++)
+		sum += ledger->classes[i];
+	EXPECT_EQ(NR_PAGES, sum);
+	EXPECT_EQ(0, ledger->blocks_huge + ledger->blocks_equal + ledger->blocks_split +
+		  ledger->split_gained + ledger->grouping + ledger->aslr + ledger->zero_other);
+}
+
+/* A program of version 1 knows nothing of policies; its struct ends before them. */
+TEST_F(abi, shorter_struct_of_version_1) {
+	unsigned int size;
+	__u64 id;
+
+	for (size = ADD_SIZE_1; size < sizeof(struct pshare_add); size++) {
+		make_add(self)->size = size;
+		/* What lies behind it is neither read nor written. */
+		memset(self->arg.bytes + size, 0xa5, 64);
+		ASSERT_EQ(ACCEPTED, accepted(self, PSHARE_IOC_ADD)) TH_LOG("size %u", size);
+		EXPECT_EQ(size, self->arg.size);
+		EXPECT_EQ(0xa5, self->arg.bytes[size]);
+		EXPECT_EQ(0xa5, self->arg.bytes[sizeof(struct pshare_add)]);
+		id = self->arg.add.id;
+		make_valid(self, 6)->ledger.id = id;
+		ASSERT_EQ(ACCEPTED, accepted(self, PSHARE_IOC_LEDGER));
+		EXPECT_EQ(PSHARE_HUGE_BENEFIT, self->arg.ledger.huge_policy);
+		ASSERT_EQ(ACCEPTED, remove_id(self, id));
+	}
+	/* A part of a member counts, too: this policy is 1, were it all there. */
+	make_add(self)->size = ADD_SIZE_1 + 1;
+	self->arg.add.huge_policy = 1;
+	EXPECT_EQ(EINVAL, refused(self, PSHARE_IOC_ADD));
+	/* Who asks for a policy must bring one. */
+	for (size = ADD_SIZE_1; size < ADD_SIZE_1 + sizeof(__u32); size++) {
+		make_add(self)->size = size;
+		self->arg.add.flags |= PSHARE_ADD_HUGE_POLICY;
+		EXPECT_EQ(EINVAL, refused(self, PSHARE_IOC_ADD)) TH_LOG("size %u", size);
+	}
 }
 
 TEST_F(abi, bad_pointers) {
@@ -180,7 +231,7 @@ TEST_F(abi, bad_pointers) {
 
 /* Where the answer cannot be written the call fails, and has done nothing. */
 TEST_F(abi, answer_cannot_be_written) {
-	static const unsigned int answering[] = { 0, 1, 3, 4 };
+	static const unsigned int answering[] = { 0, 1, 3, 4, 6 };
 	unsigned int i, n;
 
 	for (i = 0; i < ARRAY_SIZE(answering); i++) {
@@ -207,6 +258,7 @@ TEST_F(abi, unknown_ioctl) {
 		_IOWR(PSHARE_IOC_MAGIC, 0, struct pshare_version),
 		_IOR(PSHARE_IOC_MAGIC, 3, struct pshare_read),
 		_IOW(PSHARE_IOC_MAGIC, 1, struct pshare_add),
+		_IOR(PSHARE_IOC_MAGIC, 6, struct pshare_read_ledger),
 	};
 	unsigned int i;
 
@@ -214,7 +266,7 @@ TEST_F(abi, unknown_ioctl) {
 		make_valid(self, 0);
 		EXPECT_EQ(ENOTTY, refused(self, cmds[i])) TH_LOG("%#lx", cmds[i]);
 	}
-	for (i = 6; i < 64; i++) {
+	for (i = ARRAY_SIZE(calls); i < 64; i++) {
 		make_valid(self, 0);
 		EXPECT_EQ(ENOTTY, refused(self, _IO(PSHARE_IOC_MAGIC, i))) TH_LOG("number %u", i);
 	}
@@ -229,14 +281,14 @@ TEST_F(abi, device_has_no_other_calls) {
 }
 
 TEST_F(abi, unknown_id) {
-	static const unsigned int by_id[] = { 2, 3, 4 };
+	static const unsigned int by_id[] = { 2, 3, 4, 6 };
 	__u64 ids[] = { 0, self->id + 1, self->id + (1ULL << 32), 1ULL << 32, 0x7fffffff,
 			0xffffffff, ~0ULL };
 	unsigned int i, k;
 
 	for (i = 0; i < ARRAY_SIZE(by_id); i++) {
 		for (k = 0; k < ARRAY_SIZE(ids); k++) {
-			/* The id has the same place in all three structs. */
+			/* The id has the same place in all these structs. */
 			make_valid(self, by_id[i])->read.id = ids[k];
 			EXPECT_EQ(ENOENT, refused(self, calls[by_id[i]].cmd))
 				TH_LOG("%s, id %#llx", calls[by_id[i]].name, ids[k]);
@@ -245,7 +297,7 @@ TEST_F(abi, unknown_id) {
 }
 
 TEST_F(abi, id_of_a_removed_region) {
-	static const unsigned int by_id[] = { 2, 3, 4 };
+	static const unsigned int by_id[] = { 2, 3, 4, 6 };
 	unsigned int i;
 
 	ASSERT_EQ(ACCEPTED, remove_id(self, self->id));
@@ -323,6 +375,32 @@ TEST_F(abi, read_next) {
 	make_valid(self, 3)->read.id = 1ULL << 32;
 	self->arg.read.flags = PSHARE_READ_NEXT;
 	EXPECT_EQ(ENOENT, refused(self, PSHARE_IOC_READ));
+}
+
+/* The same region by both calls, whichever way it is asked for. */
+TEST_F(abi, ledger_tells_what_read_does) {
+	struct pshare_read_ledger ledger, next;
+	struct pshare_read read;
+
+	ASSERT_EQ(0, ps_ledger(self->dev, self->id, &ledger));
+	ASSERT_EQ(0, ps_next_ledger(self->dev, 0, &next));
+	next.flags = 0;
+	EXPECT_EQ(0, memcmp(&ledger, &next, sizeof(next)));
+	ASSERT_EQ(0, ps_read(self->dev, self->id, &read));
+	EXPECT_EQ(sizeof(ledger), ledger.size);
+	EXPECT_EQ(self->id, ledger.id);
+	EXPECT_EQ(NR_PAGES, ledger.pages);
+	EXPECT_EQ(read.pid, ledger.pid);
+	EXPECT_EQ(read.state, ledger.state);
+	EXPECT_NE(0, ledger.vm);
+	EXPECT_EQ(PSHARE_HUGE_BENEFIT, ledger.huge_policy);
+	/* Four kinds of pages, four of each, in one process. */
+	EXPECT_EQ(NR_PAGES, ledger.classes[PSHARE_MERGED_SELF]);
+	EXPECT_EQ(read.merged, ledger.classes[PSHARE_MERGED_SELF]);
+
+	EXPECT_EQ(-ENOENT, ps_ledger(self->dev, self->id + 1, &ledger));
+	EXPECT_EQ(-ENOENT, ps_next_ledger(self->dev, self->id + 1, &ledger));
+	EXPECT_EQ(-ENOENT, ps_next_ledger(self->dev, 1ULL << 32, &ledger));
 }
 
 TEST_F(abi, unmerge_tells_how_many) {

@@ -31,18 +31,22 @@ struct snapshot {
 	char knobs[1024];
 };
 
-/* Every ioctl, and how long its struct is. */
+/* The struct of an ioctl as it was when a program of version 1 was compiled. */
+#define ADD_SIZE_1	104
+
+/* Every ioctl, how long its struct is, and how short it may be. */
 static const struct {
 	const char *name;
 	unsigned long cmd;
-	unsigned int size;
+	unsigned int size, min;
 } calls[] = {
-	{ "VERSION", PSHARE_IOC_VERSION, sizeof(struct pshare_version) },
-	{ "ADD", PSHARE_IOC_ADD, sizeof(struct pshare_add) },
-	{ "REMOVE", PSHARE_IOC_REMOVE, sizeof(struct pshare_remove) },
-	{ "READ", PSHARE_IOC_READ, sizeof(struct pshare_read) },
-	{ "UNMERGE", PSHARE_IOC_UNMERGE, sizeof(struct pshare_unmerge) },
-	{ "SCAN", PSHARE_IOC_SCAN, sizeof(struct pshare_scan) },
+	{ "VERSION", PSHARE_IOC_VERSION, sizeof(struct pshare_version), 16 },
+	{ "ADD", PSHARE_IOC_ADD, sizeof(struct pshare_add), ADD_SIZE_1 },
+	{ "REMOVE", PSHARE_IOC_REMOVE, sizeof(struct pshare_remove), 16 },
+	{ "READ", PSHARE_IOC_READ, sizeof(struct pshare_read), 176 },
+	{ "UNMERGE", PSHARE_IOC_UNMERGE, sizeof(struct pshare_unmerge), 24 },
+	{ "SCAN", PSHARE_IOC_SCAN, sizeof(struct pshare_scan), 16 },
+	{ "LEDGER", PSHARE_IOC_LEDGER, sizeof(struct pshare_read_ledger), 552 },
 };
 
 /* Room for the longest struct that is taken, and more. */
@@ -54,6 +58,7 @@ union argument {
 	struct pshare_read read;
 	struct pshare_unmerge unmerge;
 	struct pshare_scan scan;
+	struct pshare_read_ledger ledger;
 	unsigned char bytes[2 * PAGE];
 };
 
@@ -74,7 +79,8 @@ static void read_knobs(char *text, size_t room)
 		"run", "pages_to_scan", "sleep_millisecs", "use_zero_pages",
 		"max_pages_shared", "full_scans", "pages_shared", "pages_sharing",
 		"pages_unshared", "pages_volatile", "pages_scanned", "ksm_zero_pages",
-		"general_profit", "metadata_bytes",
+		"general_profit", "metadata_bytes", "huge_split_min", "huge_min_free_percent",
+		"compare_groups", "aslr_sample",
 	};
 	unsigned int i;
 	size_t len = 0;
@@ -82,6 +88,7 @@ static void read_knobs(char *text, size_t room)
 	for (i = 0; i < ARRAY_SIZE(names); i++)
 		len += snprintf(text + len, room - len, "%s=%lld\n", names[i],
 				ps_get(names[i]));
+	file_read(PSHARE_SYSFS "huge_policy", text + len, room - len);
 }
 
 static void take_snapshot(int dev, struct snapshot *snap)
@@ -162,6 +169,9 @@ static union argument *make_valid(struct _test_data_abi *self, unsigned int i)
 		break;
 	case PSHARE_IOC_SCAN:
 		arg->scan.passes = 1;
+		break;
+	case PSHARE_IOC_LEDGER:
+		arg->ledger.id = self->id;
 		break;
 	}
 	return arg;

@@ -167,6 +167,56 @@ TEST_F(abi, group_names) {
 	}
 }
 
+static int add_policy(struct _test_data_abi *self, __u32 policy, bool flag, bool ok)
+{
+	struct pshare_add *add = make_add(self);
+
+	add->flags |= flag ? PSHARE_ADD_HUGE_POLICY : 0;
+	add->huge_policy = policy;
+	return ok ? accepted(self, PSHARE_IOC_ADD) : refused(self, PSHARE_IOC_ADD);
+}
+
+TEST_F(abi, huge_policies) {
+	static const __u32 wrong[] = { PSHARE_NR_HUGE_POLICIES, 5, 64, 0x7fffffff, 0x80000000,
+				       0xffffffff };
+	unsigned int i;
+	__u64 id;
+
+	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
+		EXPECT_EQ(EINVAL, add_policy(self, wrong[i], true, false));
+		EXPECT_EQ(EINVAL, add_policy(self, wrong[i], false, false));
+	}
+	for (i = 0; i < PSHARE_NR_HUGE_POLICIES; i++) {
+		if (i)
+			EXPECT_EQ(EINVAL, add_policy(self, i, false, false));
+		ASSERT_EQ(ACCEPTED, add_policy(self, i, true, true));
+		id = self->arg.add.id;
+		make_valid(self, 6)->ledger.id = id;
+		ASSERT_EQ(ACCEPTED, accepted(self, PSHARE_IOC_LEDGER));
+		EXPECT_EQ(i, self->arg.ledger.huge_policy);
+		EXPECT_EQ(ACCEPTED, remove_id(self, id));
+	}
+}
+
+/* Without a policy of its own a region goes by the knob, also when that is turned. */
+TEST_F(abi, huge_policy_of_the_knob) {
+	static const char * const words[] = { "keep", "benefit", "pressure", "always" };
+	struct pshare_read_ledger ledger;
+	unsigned int i;
+	__u64 own;
+
+	ASSERT_EQ(ACCEPTED, add_policy(self, PSHARE_HUGE_PRESSURE, true, true));
+	own = self->arg.add.id;
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		ASSERT_EQ(0, ps_set_text("huge_policy", words[i]));
+		ASSERT_EQ(0, ps_ledger(self->dev, self->id, &ledger));
+		EXPECT_EQ(i, ledger.huge_policy);
+		ASSERT_EQ(0, ps_ledger(self->dev, own, &ledger));
+		EXPECT_EQ(PSHARE_HUGE_PRESSURE, ledger.huge_policy);
+	}
+	ASSERT_EQ(0, ps_set_text("huge_policy", "benefit"));
+}
+
 TEST_F(abi, pidfd_is_none) {
 	int fds[2];
 
@@ -220,7 +270,7 @@ TEST_F(abi, exited_process) {
 
 /* After its process exited, a region's id is as good as unknown. */
 TEST_F(abi, region_of_an_exited_process) {
-	unsigned int i, calls_by_id[] = { 2, 3, 4 };
+	unsigned int i, calls_by_id[] = { 2, 3, 4, 6 };
 
 	kill(self->victim, SIGKILL);
 	waitpid(self->victim, NULL, 0);

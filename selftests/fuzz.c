@@ -128,6 +128,7 @@ static const char *note_success(struct alone *alone, const struct request *reque
 	struct world *world = &alone->world;
 	const struct pshare_read *read = &answer->read;
 	struct region *region;
+	uint64_t sum = 0;
 
 	switch (request->op) {
 	case OP_ADD:
@@ -146,6 +147,16 @@ static const char *note_success(struct alone *alone, const struct request *reque
 		break;
 	case OP_REMOVE:
 		drop_region(world, find_region(world, request->arg.remove.id));
+		break;
+	case OP_LEDGER:
+		region = find_region(world, answer->ledger.id);
+		if (!region || answer->ledger.pages != (region->end - region->start) / PAGE ||
+		    strcmp(answer->ledger.group, region->group))
+			return "the ledger tells of a region that was not registered";
+		for (unsigned int i = 0; i < PSHARE_NR_CLASSES; i++)
+			sum += answer->ledger.classes[i];
+		if (sum != answer->ledger.pages)
+			return "the classes of a ledger do not add up";
 		break;
 	case OP_READ:
 		region = find_region(world, read->id);
@@ -171,9 +182,11 @@ static bool may_be_gone(struct world *world, const struct request *request)
 {
 	struct region *region;
 
-	if (request->op != OP_REMOVE && request->op != OP_READ && request->op != OP_UNMERGE)
+	if (request->op != OP_REMOVE && request->op != OP_READ && request->op != OP_UNMERGE &&
+	    request->op != OP_LEDGER)
 		return false;
-	if (request->op != OP_READ || !(request->arg.flags & PSHARE_READ_NEXT)) {
+	if ((request->op != OP_READ && request->op != OP_LEDGER) ||
+	    !(request->arg.flags & PSHARE_READ_NEXT)) {
 		region = find_region(world, request->arg.read.id);
 		return region && region->dead;
 	}

@@ -212,7 +212,8 @@ static const char *call_once(struct caller *caller)
 static const char *scan_on(void)
 {
 	int err = ps_set("sleep_millisecs", 0) ?: ps_set("max_pages_shared", 0) ?:
-		  ps_set("pages_to_scan", 1000) ?: ps_set("run", 1);
+		  ps_set("pages_to_scan", 1000) ?: ps_set("target_scan_seconds", 0) ?:
+		  ps_set("max_cpu_percent", 0) ?: ps_set("run", 1);
 
 	return err && err != -EINTR ? "the scanner cannot be started" : NULL;
 }

@@ -186,6 +186,7 @@ static bool no_regions(void *dev)
 
 int ps_begin(void)
 {
+	const char *threads = getenv("PSHARE_TEST_THREADS");
 	int dev, err;
 
 	if (!module_loaded()) {
@@ -197,7 +198,11 @@ int ps_begin(void)
 	if (dev < 0)
 		lib_die("cannot open the device: %s", strerror(-dev));
 	if (ps_set("run", 0) || ps_set("pages_to_scan", 100) || ps_set("sleep_millisecs", 20) ||
-	    ps_set("use_zero_pages", 1) || ps_set("max_pages_shared", 0))
+	    ps_set("max_cpu_percent", 0) || ps_set("target_scan_seconds", 0) ||
+	    ps_set("nice", 5) || ps_set("use_zero_pages", 1) || ps_set("max_pages_shared", 0) ||
+	    ps_set_text("huge_policy", "benefit") || ps_set("huge_split_min", 64) ||
+	    ps_set("huge_min_free_percent", 6) || ps_set("compare_groups", 0) ||
+	    ps_set("aslr_sample", 0) || ps_set("scan_threads", threads ? atoi(threads) : 1))
 		lib_die("cannot set the knobs to their defaults");
 	if (!lib_wait(no_regions, &dev, 5000))
 		lib_die("a region of the test before is still there");
@@ -228,29 +233,46 @@ int ps_abi(int dev)
 	return err ?: (int)version.abi;
 }
 
+/* Fills in what is the same with and without a policy, and makes the call. */
+static int add_region(int dev, pid_t pid, const void *start, size_t length, const char *group,
+		      struct pshare_add *add, uint64_t *id)
+{
+	int err;
+
+	add->size = sizeof(*add);
+	add->pidfd = syscall(SYS_pidfd_open, pid, 0);
+	if (add->pidfd < 0)
+		return -errno;
+	if (length) {
+		add->flags |= PSHARE_ADD_RANGE;
+		add->start = (uintptr_t)start;
+		add->end = add->start + length;
+	}
+	if (group) {
+		add->flags |= PSHARE_ADD_GROUP;
+		snprintf(add->group, sizeof(add->group), "%s", group);
+	}
+	err = call(dev, PSHARE_IOC_ADD, add);
+	close(add->pidfd);
+	if (!err && id)
+		*id = add->id;
+	return err;
+}
+
 int ps_add(int dev, pid_t pid, const void *start, size_t length, const char *group,
 	   uint64_t *id)
 {
-	struct pshare_add add = { .size = sizeof(add) };
-	int err;
+	struct pshare_add add = { 0 };
 
-	add.pidfd = syscall(SYS_pidfd_open, pid, 0);
-	if (add.pidfd < 0)
-		return -errno;
-	if (length) {
-		add.flags |= PSHARE_ADD_RANGE;
-		add.start = (uintptr_t)start;
-		add.end = add.start + length;
-	}
-	if (group) {
-		add.flags |= PSHARE_ADD_GROUP;
-		snprintf(add.group, sizeof(add.group), "%s", group);
-	}
-	err = call(dev, PSHARE_IOC_ADD, &add);
-	close(add.pidfd);
-	if (!err && id)
-		*id = add.id;
-	return err;
+	return add_region(dev, pid, start, length, group, &add, id);
+}
+
+int ps_add_policy(int dev, pid_t pid, const void *start, size_t length, const char *group,
+		  enum pshare_huge_policy policy, uint64_t *id)
+{
+	struct pshare_add add = { .flags = PSHARE_ADD_HUGE_POLICY, .huge_policy = policy };
+
+	return add_region(dev, pid, start, length, group, &add, id);
 }
 
 int ps_remove(int dev, uint64_t id)
@@ -287,13 +309,6 @@ int ps_unmerge(int dev, uint64_t id, uint64_t *pages)
 	if (!err && pages)
 		*pages = unmerge.pages;
 	return err;
-}
-
-int ps_scan(int dev, unsigned int passes)
-{
-	struct pshare_scan scan = { .size = sizeof(scan), .passes = passes };
-
-	return call(dev, PSHARE_IOC_SCAN, &scan);
 }
 
 unsigned int ps_regions(int dev)
@@ -342,12 +357,27 @@ int ps_set_text(const char *name, const char *text)
 	return set_in(PSHARE_SYSFS, name, text);
 }
 
+/* Whoever stops the scanner learns whether all that it has counted adds up. */
+static int check_ledgers(void)
+{
+	int dev = ps_open();
+	unsigned int wrong;
+
+	if (dev < 0)
+		return 0;
+	wrong = ps_wrong_ledgers(dev);
+	close(dev);
+	return wrong ? -EUCLEAN : 0;
+}
+
 int ps_set(const char *name, long long value)
 {
 	char text[32];
+	int err;
 
 	snprintf(text, sizeof(text), "%lld\n", value);
-	return set_in(PSHARE_SYSFS, name, text);
+	err = set_in(PSHARE_SYSFS, name, text);
+	return err || strcmp(name, "run") || value ? err : check_ledgers();
 }
 
 int ksm_set(const char *name, long long value)

@@ -55,7 +55,8 @@ bool modprobe(const char *name, const char *parameters);
 
 /*
  * The state in which each test begins: the module loaded, its knobs at their
- * defaults, no regions of a test before.  Returns the open device.
+ * defaults, no regions of a test before.  Returns the open device.  PSHARE_TEST_THREADS in
+ * the environment: scan_threads, 1 by default.
  */
 int ps_begin(void);
 
@@ -65,16 +66,36 @@ int ps_abi(int dev);
 /* Whole process with @length 0; private with @group NULL. */
 int ps_add(int dev, pid_t pid, const void *start, size_t length, const char *group,
 	   uint64_t *id);
+/* The same with a policy for huge pages. */
+int ps_add_policy(int dev, pid_t pid, const void *start, size_t length, const char *group,
+		  enum pshare_huge_policy policy, uint64_t *id);
 int ps_remove(int dev, uint64_t id);
 int ps_read(int dev, uint64_t id, struct pshare_read *read);
 int ps_next(int dev, uint64_t id, struct pshare_read *read);
 int ps_unmerge(int dev, uint64_t id, uint64_t *pages);
+/*
+ * Full passes.  Afterwards the ledger of each region must add up, and the passes must have
+ * been over all that was registered before, or it is -EUCLEAN.
+ */
 int ps_scan(int dev, unsigned int passes);
+/* Without a look at the ledger: somebody else adds and removes regions meanwhile. */
+int ps_scan_only(int dev, unsigned int passes);
 /* Number of regions that the module lists. */
 unsigned int ps_regions(int dev);
 
+/* Where the pages of a region stand. */
+extern const char * const ps_class_names[PSHARE_NR_CLASSES];
+int ps_ledger(int dev, uint64_t id, struct pshare_read_ledger *ledger);
+int ps_next_ledger(int dev, uint64_t id, struct pshare_read_ledger *ledger);
+/* Regions whose classes do not add up to their size. */
+unsigned int ps_wrong_ledgers(int dev);
+/* A figure of a table of lines "NAME FIGURE" in debugfs; -errno if it cannot be read. */
+long long ps_try_figure(const char *table, const char *name);
+long long ps_figure(const char *table, const char *name);
+
 /* Knobs and counters in /sys/kernel/mm/pshare and /sys/kernel/mm/ksm. */
 long long ps_get(const char *name);
+/* After run has become 0 each ledger must add up, or it is -EUCLEAN. */
 int ps_set(const char *name, long long value);
 int ps_set_text(const char *name, const char *text);
 long long ksm_get(const char *name);

@@ -275,6 +275,58 @@ TEST_F(share, changing_pages_are_left_alone)
 	EXPECT_EQ(PAGES, common(&self->a, &self->b));
 }
 
+static bool is_past(void *arg)
+{
+	return ps_get("pages_scanned") >= *(long long *)arg;
+}
+
+/*
+ * A page that is found to have a twin, which has changed since the pass came by: neither is
+ * merged, and it is the twin that is not what it was, not the page.
+ */
+TEST_F(share, twin_that_has_changed)
+{
+	long long scans, scanned, past_a;
+	struct pshare_read_ledger ledger;
+	long long differs;
+	uint64_t id;
+
+	child_fill(&self->a, 0, PAGES, SEED, 1);
+	child_fill(&self->b, 0, PAGES, SEED + PAGES, 1);
+	child_fill(&self->b, PAGES - 1, 1, SEED, 0);
+	ASSERT_EQ(0, add(self->dev, &self->a, "one"));
+	ASSERT_EQ(0, ps_add(self->dev, self->b.pid, self->b.mem, PAGES * PAGE, "one", &id));
+	ASSERT_EQ(0, ps_scan(self->dev, 1));
+
+	/* The next pass takes seconds. */
+	differs = ps_figure("scan", "refused_differs");
+	scans = ps_get("full_scans");
+	scanned = ps_get("pages_scanned");
+	past_a = scanned + PAGES;
+	ASSERT_EQ(0, ps_set("pages_to_scan", 4));
+	ASSERT_EQ(0, ps_set("sleep_millisecs", 100));
+	ASSERT_EQ(0, ps_set("run", 1));
+	ASSERT_TRUE(lib_wait(is_past, &past_a, 20000));
+	child_fill(&self->a, 0, 1, SEED + 2 * PAGES, 0);
+	ASSERT_GT(scanned + 2 * PAGES - 1, ps_get("pages_scanned"));
+	ASSERT_TRUE(ps_wait_counter("full_scans", scans + 1, 20000));
+	ASSERT_EQ(0, ps_set("run", 0));
+
+	EXPECT_EQ(0, common(&self->a, &self->b));
+	EXPECT_EQ(0, ps_get("pages_shared"));
+	EXPECT_EQ(differs, ps_figure("scan", "refused_differs"));
+	ASSERT_EQ(0, ps_ledger(self->dev, id, &ledger));
+	EXPECT_EQ(PAGES, ledger.classes[PSHARE_UNIQUE]);
+	EXPECT_EQ(0, ledger.classes[PSHARE_VOLATILE]);
+	EXPECT_EQ(0, child_wrong(&self->a, 0, 1, SEED + 2 * PAGES, 0));
+	EXPECT_EQ(0, child_wrong(&self->b, PAGES - 1, 1, SEED, 0));
+
+	/* If it is again what it was, nothing keeps them apart. */
+	child_fill(&self->a, 0, 1, SEED, 0);
+	ASSERT_EQ(0, ps_scan(self->dev, PASSES));
+	EXPECT_EQ(1, common(&self->a, &self->b));
+}
+
 static long do_map_more(struct child *self, const long *arg)
 {
 	char *mem = mmap(NULL, arg[0] * PAGE, PROT_READ | PROT_WRITE,

@@ -22,19 +22,32 @@ struct knob {
 };
 
 static const struct knob knobs[] = {
-	{ "run", 0, 2 },
+	{ "run", 0, 3 },
 	{ "pages_to_scan", 1, 0xffffffff },
 	{ "sleep_millisecs", 0, 0xffffffff },
+	{ "max_cpu_percent", 0, 100 },
+	{ "target_scan_seconds", 0, 0xffffffff },
 	{ "use_zero_pages", 0, 1 },
 	{ "max_pages_shared", 0, 0xffffffff },
+	{ "huge_split_min", 1, 512 },
+	{ "huge_min_free_percent", 0, 100 },
+	{ "compare_groups", 0, 1 },
+	{ "aslr_sample", 0, 100 },
+	{ "scan_threads", 1, 16 },
 };
+
+/* The knobs that take words, the second one numbers as well. */
+static const char * const policies[] = { "keep", "benefit", "pressure", "always" };
+static const char * const niceness[] = { "-20", "-1", "0", "5", "19", "idle" };
 
 static const char * const counters[] = {
 	"full_scans", "pages_shared", "pages_sharing", "pages_unshared", "pages_volatile",
 	"pages_scanned", "ksm_zero_pages", "general_profit", "metadata_bytes",
 };
 
-static const char * const tables[] = { "regions", "groups", "scan" };
+static const char * const tables[] = {
+	"regions", "groups", "scan", "ledger", "huge_pages", "savings", "aslr",
+};
 
 /* No knob may take any of these. */
 static const char * const garbage[] = {
@@ -44,7 +57,8 @@ static const char * const garbage[] = {
 	"9223372036854775807", "9223372036854775808", "18446744073709551615",
 	"18446744073709551616", "18446744073709551617", "36893488147419103233",
 	"99999999999999999999999999999999999999999999999999999999999999999999999999",
-	"\xff", "1\xff", "\xd9\xa1", "../run", "1;2", "`1`",
+	"\xff", "1\xff", "\xd9\xa1", "../run", "1;2", "`1`", "Keep", "keep\n\n", " keep", "keep ",
+	"kee", "keepx", "keep benefit", "benefit,always",
 };
 
 static void path_of(char *path, size_t size, const char *directory, const char *name)
@@ -64,6 +78,9 @@ static void read_all(char *text, size_t size)
 	for (i = 0; i < ARRAY_SIZE(counters); i++)
 		used += snprintf(text + used, size - used, "%s=%lld ", counters[i],
 				 ps_get(counters[i]));
+	file_read(PSHARE_SYSFS "huge_policy", text + used, size - used);
+	used += strlen(text + used);
+	file_read(PSHARE_SYSFS "nice", text + used, size - used);
 }
 
 static int write_bytes(const char *name, const char *bytes, size_t length)
@@ -130,8 +147,12 @@ FIXTURE_TEARDOWN(sysfs) {
 	ps_set("run", 0);
 	ps_set("pages_to_scan", 100);
 	ps_set("sleep_millisecs", 20);
+	ps_set("max_cpu_percent", 0);
+	ps_set("target_scan_seconds", 0);
+	ps_set("nice", 5);
 	for (i = 0; i < 2; i++)
 		ps_set("use_zero_pages", i);
+	ps_set_text("huge_policy", "benefit");
 	child_kill(&self->child);
 	close(self->dev);
 }
@@ -158,7 +179,25 @@ TEST_F(sysfs, files) {
 	while ((entry = readdir(dir)))
 		found += entry->d_name[0] != '.';
 	closedir(dir);
-	EXPECT_EQ(ARRAY_SIZE(knobs) + ARRAY_SIZE(counters), found);
+	EXPECT_EQ(ARRAY_SIZE(knobs) + ARRAY_SIZE(counters) + 2, found);
+	ASSERT_EQ(0, stat(PSHARE_SYSFS "huge_policy", &st));
+	EXPECT_EQ(S_IFREG | 0644, st.st_mode);
+	ASSERT_EQ(0, stat(PSHARE_SYSFS "nice", &st));
+	EXPECT_EQ(S_IFREG | 0644, st.st_mode);
+}
+
+static bool reads(const char *name, const char *word)
+{
+	char path[128], text[64];
+
+	path_of(path, sizeof(path), PSHARE_SYSFS, name);
+	file_read(path, text, sizeof(text));
+	return !strncmp(text, word, strlen(word)) && !strcmp(text + strlen(word), "\n");
+}
+
+static bool policy_is(const char *word)
+{
+	return reads("huge_policy", word);
 }
 
 /* Only a module that was just loaded has them. */
@@ -171,7 +210,16 @@ TEST(defaults) {
 	EXPECT_EQ(0, ps_get("run"));
 	EXPECT_EQ(100, ps_get("pages_to_scan"));
 	EXPECT_EQ(20, ps_get("sleep_millisecs"));
+	EXPECT_EQ(0, ps_get("max_cpu_percent"));
+	EXPECT_EQ(0, ps_get("target_scan_seconds"));
+	EXPECT_EQ(5, ps_get("nice"));
 	EXPECT_EQ(1, ps_get("use_zero_pages"));
+	EXPECT_TRUE(policy_is("benefit"));
+	EXPECT_EQ(64, ps_get("huge_split_min"));
+	EXPECT_EQ(6, ps_get("huge_min_free_percent"));
+	EXPECT_EQ(0, ps_get("compare_groups"));
+	EXPECT_EQ(0, ps_get("aslr_sample"));
+	EXPECT_EQ(1, ps_get("scan_threads"));
 	EXPECT_EQ(0, ps_get("full_scans"));
 	EXPECT_EQ(0, ps_get("pages_scanned"));
 	EXPECT_EQ(0, ps_get("pages_shared"));
@@ -234,8 +282,47 @@ TEST_F(sysfs, garbage) {
 				TH_LOG("%s <- '%s'", knobs[i].name, garbage[k]);
 		}
 	}
+	for (k = 0; k < ARRAY_SIZE(garbage); k++)
+		EXPECT_EQ(-EINVAL, ps_set_text("huge_policy", garbage[k]));
+	for (k = 0; k < 8; k++)
+		EXPECT_EQ(-EINVAL, ps_set("huge_policy", k));
+	for (k = 0; k < ARRAY_SIZE(garbage); k++) {
+		/* These are numbers, and small ones. */
+		if (!strcmp(garbage[k], "-1") || !strcmp(garbage[k], "-0"))
+			continue;
+		EXPECT_EQ(-EINVAL, ps_set_text("nice", garbage[k])) TH_LOG("%s", garbage[k]);
+	}
+	EXPECT_EQ(-EINVAL, write_bytes("nice", "\0", 1));
+	EXPECT_EQ(-EINVAL, ps_set_text("nice", "Idle"));
+	EXPECT_EQ(-EINVAL, ps_set_text("nice", "idle "));
+	EXPECT_EQ(-EINVAL, ps_set_text("nice", "idle\n\n"));
+	EXPECT_EQ(-EINVAL, ps_set("nice", -21));
+	EXPECT_EQ(-EINVAL, ps_set("nice", 20));
 	read_all(after, sizeof(after));
 	EXPECT_STREQ(before, after);
+}
+
+/* With the end of a line and without. */
+TEST_F(sysfs, words_read_back) {
+	unsigned int i;
+	char text[32];
+
+	for (i = 0; i < ARRAY_SIZE(policies); i++) {
+		EXPECT_EQ(0, ps_set_text("huge_policy", policies[i]));
+		EXPECT_TRUE(policy_is(policies[i]));
+		EXPECT_EQ(0, ps_set_text("huge_policy", "keep"));
+		snprintf(text, sizeof(text), "%s\n", policies[i]);
+		EXPECT_EQ(0, ps_set_text("huge_policy", text));
+		EXPECT_TRUE(policy_is(policies[i]));
+	}
+	for (i = 0; i < ARRAY_SIZE(niceness); i++) {
+		EXPECT_EQ(0, ps_set_text("nice", niceness[i]));
+		EXPECT_TRUE(reads("nice", niceness[i]));
+		EXPECT_EQ(0, ps_set_text("nice", "7"));
+		snprintf(text, sizeof(text), "%s\n", niceness[i]);
+		EXPECT_EQ(0, ps_set_text("nice", text));
+		EXPECT_TRUE(reads("nice", niceness[i]));
+	}
 }
 
 TEST_F(sysfs, out_of_range) {
@@ -311,7 +398,8 @@ TEST_F(sysfs, counters_cannot_be_written) {
 }
 
 TEST_F(sysfs, values_read_back) {
-	static const long long values[] = { 0, 1, 2, 3, 99, 65535, 65536, 0x7fffffff, 0x80000000,
+	static const long long values[] = { 0, 1, 2, 3, 99, 512, 65535, 65536, 0x7fffffff,
+					    0x80000000,
 					    0xffffffff };
 	char text[32];
 	unsigned int i, k;

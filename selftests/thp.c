@@ -22,6 +22,8 @@ FIXTURE(thp) {
 FIXTURE_SETUP(thp)
 {
 	self->dev = ps_begin();
+	/* What it takes to split is another program's business. */
+	ASSERT_EQ(0, ps_set_text("huge_policy", "always"));
 	child_start(&self->a, PAGES, CHILD_HUGE);
 	child_start(&self->b, PAGES, CHILD_HUGE);
 }

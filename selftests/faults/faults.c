@@ -105,7 +105,7 @@ static void run_site(const struct site *site)
 	if (!any(report->once) && any(at_end)) {
 		report->once = at_end;
 		load();
-		work.dev = ps_begin();
+		work_begin(&work);
 		work_check(&work);
 		report->always = unload_armed(&work, site, false);
 	}

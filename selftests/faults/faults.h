@@ -61,6 +61,8 @@ struct work {
 	char wrong[256];
 };
 
+/* ps_begin(), with the knobs as this needs them. */
+void work_begin(struct work *work);
 void work_start(struct work *work);
 /* No region is left of what failed before. */
 void work_clear(struct work *work);

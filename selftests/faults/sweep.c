@@ -120,7 +120,7 @@ static void share_all(struct work *work)
 	struct pshare_read read;
 
 	if (work->dev < 0)
-		work->dev = ps_begin();
+		work_begin(work);
 	if (ps_read(work->dev, id_a, &read) && ps_add(work->dev, work->a.pid, work->a.mem,
 						      SWEEP_PAGES * PAGE, "sweep", &id_a))
 		lib_die("cannot add");

@@ -32,8 +32,11 @@ static const struct stretch {
 	{ 24, WORK_HEAD - 24, 10000, 1, true },
 	{ WORK_HUGE, 16, 2000, 1, false },
 	{ WORK_HUGE + 16, 8, 0, 0, false },
-	{ WORK_HUGE + 24, WORK_TAIL - 24, 20000, 1, true },
+	{ WORK_HUGE + 24, WORK_TAIL - 25, 20000, 1, true },
 };
+
+/* What this page holds differs in an address only, which nobody checks. */
+#define MOVED	(WORK_PAGES - 1)
 
 #define NR_STRETCHES	(sizeof(stretches) / sizeof(*stretches))
 
@@ -78,6 +81,11 @@ static uint64_t seed_of(const struct work *work, const struct child *child,
 
 static void fill(struct work *work, struct child *child)
 {
+	uint64_t address = child == &work->a ? 0x00007f1234567000 : 0x00007f4234567000;
+
+	child_fill(child, MOVED, 1, 30000, 0);
+	for (unsigned int i = 0; i < sizeof(address); i++)
+		child_poke(child, MOVED, 64 + i, address >> (8 * i));
 	for (unsigned int i = 0; i < NR_STRETCHES; i++)
 		child_fill(child, stretches[i].first, stretches[i].count,
 			   seed_of(work, child, &stretches[i]), stretches[i].step);
@@ -100,6 +108,14 @@ static void check_bytes(struct work *work, struct child *child, const char *when
 			   outside, when);
 }
 
+void work_begin(struct work *work)
+{
+	work->dev = ps_begin();
+	/* Few pages of the huge page have a twin, and every room shall have work. */
+	if (ps_set_text("huge_policy", "always") || ps_set("aslr_sample", 100))
+		lib_die("cannot set the knobs");
+}
+
 void work_start(struct work *work)
 {
 	memset(work, 0, sizeof(*work));
@@ -107,7 +123,7 @@ void work_start(struct work *work)
 	child_start(&work->b, WORK_PAGES, CHILD_HUGE);
 	fill(work, &work->a);
 	fill(work, &work->b);
-	work->dev = ps_begin();
+	work_begin(work);
 }
 
 /* ---- calls ---- */
@@ -141,7 +157,8 @@ static void for_regions(struct work *work, char what)
 static void read_tables(struct work *work)
 {
 	static const char * const tables[] = {
-		DEBUGFS "regions", DEBUGFS "groups", DEBUGFS "scan",
+		DEBUGFS "regions", DEBUGFS "groups", DEBUGFS "scan", DEBUGFS "ledger",
+		DEBUGFS "huge_pages", DEBUGFS "savings", DEBUGFS "aslr",
 		PSHARE_SYSFS "pages_shared", PSHARE_SYSFS "general_profit",
 	};
 	static char text[1 << 14];
@@ -202,6 +219,24 @@ static void copy_faults(struct work *work)
 	waitpid(pid, NULL, 0);
 }
 
+static bool singles_seen(void *unused)
+{
+	return ps_try_figure("scan", "pages_single") > 0;
+}
+
+static bool singles_gone(void *unused)
+{
+	return !ps_try_figure("scan", "pages_single");
+}
+
+/* The shrinkers are called, and pages that one place maps are given back. */
+static void squeeze(void)
+{
+	lib_wait(singles_seen, NULL, 2000);
+	file_write("/proc/sys/vm/drop_caches", "2");
+	lib_wait(singles_gone, NULL, 2000);
+}
+
 void work_clear(struct work *work)
 {
 	for_regions(work, 'r');
@@ -225,6 +260,7 @@ void work_do(struct work *work)
 	child_fill(&work->b, 0, 2, 9, 1);
 	child_fill(&work->a, 4, 1, 77, 0);
 	child_fill(&work->c, 4, 1, 77, 0);
+	squeeze();
 	work_note(work, "scan", ps_scan(work->dev, 3));
 
 	for_regions(work, 'u');

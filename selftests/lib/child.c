@@ -16,7 +16,7 @@
 #include "lib.h"
 
 #define SLEEPER		"--sleep-until-killed"
-#define CHILDREN	64
+#define CHILDREN	128
 #define CHILD_PATIENCE	100	/* seconds that a child may take for one call */
 
 struct child_slot {

@@ -69,20 +69,24 @@ void drop_region(struct world *world, struct region *region)
 	*region = world->region[--world->nr_regions];
 }
 
+#define SIZE(name)	sizeof(struct pshare_##name)
+
+/* Name, number, size, size in the first version, flags, whether it answers, errnos. */
 const struct op fuzz_ops[OP_NONE] = {
-	{ "VERSION", PSHARE_IOC_VERSION, sizeof(struct pshare_version), 0, true, 0 },
-	{ "ADD", PSHARE_IOC_ADD, sizeof(struct pshare_add),
-	  PSHARE_ADD_RANGE | PSHARE_ADD_GROUP, true,
+	{ "VERSION", PSHARE_IOC_VERSION, SIZE(version), 16, 0, true, 0 },
+	{ "ADD", PSHARE_IOC_ADD, SIZE(add), 104,
+	  PSHARE_ADD_RANGE | PSHARE_ADD_GROUP | PSHARE_ADD_HUGE_POLICY, true,
 	  ERRNO(ENAMETOOLONG) | ERRNO(EBADF) | ERRNO(ESRCH) | ERRNO(ERANGE) | ERRNO(EEXIST) |
 	  ERRNO(ENOMEM) | ERRNO(EINTR) },
-	{ "REMOVE", PSHARE_IOC_REMOVE, sizeof(struct pshare_remove), 0, false,
+	{ "REMOVE", PSHARE_IOC_REMOVE, SIZE(remove), 16, 0, false,
 	  ERRNO(ENOENT) | ERRNO(ENOMEM) | ERRNO(EBUSY) | ERRNO(EINTR) },
-	{ "READ", PSHARE_IOC_READ, sizeof(struct pshare_read), PSHARE_READ_NEXT, true,
+	{ "READ", PSHARE_IOC_READ, SIZE(read), 176, PSHARE_READ_NEXT, true,
 	  ERRNO(ENOENT) | ERRNO(EINTR) },
-	{ "UNMERGE", PSHARE_IOC_UNMERGE, sizeof(struct pshare_unmerge), 0, true,
+	{ "UNMERGE", PSHARE_IOC_UNMERGE, SIZE(unmerge), 24, 0, true,
 	  ERRNO(ENOENT) | ERRNO(ENOMEM) | ERRNO(EBUSY) | ERRNO(EINTR) },
-	{ "SCAN", PSHARE_IOC_SCAN, sizeof(struct pshare_scan), 0, false,
-	  ERRNO(EBUSY) | ERRNO(EINTR) },
+	{ "SCAN", PSHARE_IOC_SCAN, SIZE(scan), 16, 0, false, ERRNO(EBUSY) | ERRNO(EINTR) },
+	{ "LEDGER", PSHARE_IOC_LEDGER, SIZE(read_ledger), 552, PSHARE_READ_NEXT, true,
+	  ERRNO(ENOENT) | ERRNO(EINTR) },
 };
 
 /* ---- the model ---- */
@@ -109,6 +113,16 @@ static uint64_t expect_group(const struct pshare_add *add)
 			errnos |= ERRNO(EINVAL);
 	}
 	return errnos;
+}
+
+static uint64_t expect_policy(const struct pshare_add *add)
+{
+	unsigned int policies = add->flags & PSHARE_ADD_HUGE_POLICY ? PSHARE_NR_HUGE_POLICIES : 1;
+
+	/* Who asks for a policy must know where it stands. */
+	if (policies > 1 && add->size < offsetof(struct pshare_add, reserved2))
+		return ERRNO(EINVAL);
+	return add->huge_policy >= policies || add->reserved2 ? ERRNO(EINVAL) : 0;
 }
 
 static uint64_t expect_range(const struct pshare_add *add)
@@ -157,22 +171,23 @@ static uint64_t expect_id(struct world *world, uint64_t id, bool next)
 }
 
 /* The same, when the struct can be read. */
-static uint64_t expect_meaning(struct world *world, const struct request *request)
+static uint64_t expect_meaning(struct world *world, unsigned int op, const union argument *arg)
 {
-	const union argument *arg = &request->arg;
 	uint64_t errnos = 0;
 
-	if (arg->flags & ~fuzz_ops[request->op].flags)
+	if (arg->flags & ~fuzz_ops[op].flags)
 		errnos |= ERRNO(EINVAL);
-	switch (request->op) {
+	switch (op) {
 	case OP_ADD:
 		errnos |= arg->add.reserved ? ERRNO(EINVAL) : 0;
 		errnos |= expect_group(&arg->add) | expect_range(&arg->add);
+		errnos |= expect_policy(&arg->add);
 		return errnos | expect_process(world, &arg->add);
 	case OP_REMOVE:
 	case OP_UNMERGE:
 		return errnos | expect_id(world, arg->remove.id, false);
 	case OP_READ:
+	case OP_LEDGER:
 		return errnos | expect_id(world, arg->read.id,
 					  arg->read.flags & PSHARE_READ_NEXT);
 	case OP_SCAN:
@@ -189,7 +204,8 @@ static uint64_t expect_meaning(struct world *world, const struct request *reques
  */
 uint64_t expect(struct world *world, const struct request *request)
 {
-	unsigned int i, size = request->arg.size, known;
+	unsigned int i, size = request->arg.size, known, read;
+	union argument arg = { 0 };
 	uint64_t errnos = 0;
 
 	if (request->op == OP_NONE)
@@ -197,7 +213,7 @@ uint64_t expect(struct world *world, const struct request *request)
 	if (request->room < sizeof(request->arg.size))
 		return ERRNO(EFAULT);
 	known = fuzz_ops[request->op].size;
-	if (size < known)
+	if (size < fuzz_ops[request->op].min)
 		errnos |= ERRNO(EINVAL);
 	if (size > PAGE)
 		errnos |= ERRNO(E2BIG);
@@ -208,8 +224,12 @@ uint64_t expect(struct world *world, const struct request *request)
 			errnos |= ERRNO(E2BIG);
 	if (fuzz_ops[request->op].answers && request->place == PLACE_READONLY)
 		errnos |= ERRNO(EFAULT);
-	if (request->room >= known && size >= known)
-		errnos |= expect_meaning(world, request);
+	/* Of a shorter struct the rest is zero. */
+	read = size < known ? size : known;
+	if (request->room >= read && size >= fuzz_ops[request->op].min) {
+		memcpy(arg.bytes, request->arg.bytes, read);
+		errnos |= expect_meaning(world, request->op, &arg);
+	}
 	return errnos;
 }
 
@@ -220,7 +240,7 @@ static uint64_t odd_number(struct world *world, struct rng *rng)
 {
 	const struct proc *proc = &world->proc[rng_below(rng, PROCS)];
 	const uint64_t odd[] = {
-		0, 1, 2, 63, 64, 104, 176, 4095, PAGE, PAGE + 1, (uintptr_t)proc->mem,
+		0, 1, 2, 63, 64, 104, 112, 176, 552, 4095, PAGE, PAGE + 1, (uintptr_t)proc->mem,
 		(uintptr_t)proc->mem + FUZZ_PAGES * PAGE, USER_END, USER_END - PAGE,
 		0x7fffffff, 0x80000000, 0xffffffff, 1ULL << 32, 1ULL << 47, 1ULL << 63,
 		0xffff888000000000, 0xffffffffff600000, -PAGE, -1ULL, proc->pidfd,
@@ -264,6 +284,13 @@ static void make_add(struct world *world, struct rng *rng, struct pshare_add *ad
 		add->flags |= PSHARE_ADD_GROUP;
 		make_group(rng, add->group);
 	}
+	if (rng_one_in(rng, 3)) {
+		add->flags |= PSHARE_ADD_HUGE_POLICY;
+		add->huge_policy = rng_below(rng, PSHARE_NR_HUGE_POLICIES + rng_one_in(rng, 8));
+	}
+	/* A program of version 1. */
+	if (rng_one_in(rng, 8))
+		add->size = fuzz_ops[OP_ADD].min;
 }
 
 static uint64_t make_id(struct world *world, struct rng *rng)
@@ -279,19 +306,19 @@ static unsigned long make_unknown_cmd(struct rng *rng)
 
 	switch (rng_below(rng, 4)) {
 	case 0:
-		cmd = _IO(PSHARE_IOC_MAGIC, 6 + rng_below(rng, 250));
+		cmd = _IO(PSHARE_IOC_MAGIC, OP_NONE + rng_below(rng, 256 - OP_NONE));
 		break;
 	case 1:
-		cmd = _IOWR(PSHARE_IOC_MAGIC, rng_below(rng, 6), struct pshare_add);
+		cmd = _IOWR(PSHARE_IOC_MAGIC, rng_below(rng, OP_NONE), struct pshare_add);
 		break;
 	case 2:
-		cmd = _IO(rng_below(rng, PSHARE_IOC_MAGIC), rng_below(rng, 6));
+		cmd = _IO(rng_below(rng, PSHARE_IOC_MAGIC), rng_below(rng, OP_NONE));
 		break;
 	}
 	/* These belong to every file, whatever stands behind it: FIONREAD and its like. */
 	if (_IOC_TYPE(cmd) != PSHARE_IOC_MAGIC)
 		cmd = _IO(0xbc, rng_below(rng, 256));
-	else if (cmd == _IO(PSHARE_IOC_MAGIC, _IOC_NR(cmd)) && _IOC_NR(cmd) < 6)
+	else if (cmd == _IO(PSHARE_IOC_MAGIC, _IOC_NR(cmd)) && _IOC_NR(cmd) < OP_NONE)
 		cmd = _IO(PSHARE_IOC_MAGIC, 0x80);
 	return cmd;
 }
@@ -350,7 +377,10 @@ static void place(struct rng *rng, struct request *request)
 
 void make_request(struct world *world, struct rng *rng, struct request *request)
 {
-	static const unsigned char weights[] = { 0, 1, 1, 1, 1, 2, 2, 3, 3, 3, 3, 4, 4, 5, 6 };
+	static const unsigned char weights[] = {
+		0, OP_ADD, OP_ADD, OP_ADD, OP_ADD, OP_REMOVE, OP_REMOVE, OP_READ, OP_READ, OP_READ,
+		OP_UNMERGE, OP_UNMERGE, OP_SCAN, OP_LEDGER, OP_LEDGER, OP_LEDGER, OP_NONE,
+	};
 	union argument *arg = &request->arg;
 	unsigned int i;
 
@@ -372,8 +402,9 @@ void make_request(struct world *world, struct rng *rng, struct request *request)
 	case OP_REMOVE:
 	case OP_READ:
 	case OP_UNMERGE:
+	case OP_LEDGER:
 		arg->read.id = make_id(world, rng);
-		if (request->op == OP_READ && rng_one_in(rng, 2))
+		if ((fuzz_ops[request->op].flags & PSHARE_READ_NEXT) && rng_one_in(rng, 2))
 			arg->flags = PSHARE_READ_NEXT;
 		break;
 	case OP_SCAN:

@@ -79,6 +79,7 @@ union argument {
 	struct pshare_read read;
 	struct pshare_unmerge unmerge;
 	struct pshare_scan scan;
+	struct pshare_read_ledger ledger;
 	unsigned char bytes[PAGE];
 	__u64 words[PAGE / 8];
 };
@@ -86,7 +87,7 @@ union argument {
 struct op {
 	const char *name;
 	unsigned long cmd;
-	unsigned int size;
+	unsigned int size, min;
 	__u32 flags;
 	bool answers;
 	uint64_t errnos;	/* besides EFAULT, EINVAL and E2BIG */
@@ -97,7 +98,8 @@ struct op {
 #define OP_READ		3
 #define OP_UNMERGE	4
 #define OP_SCAN		5
-#define OP_NONE		6	/* no such ioctl */
+#define OP_LEDGER	6
+#define OP_NONE		7	/* no such ioctl */
 
 extern const struct op fuzz_ops[OP_NONE];
 

@@ -15,12 +15,21 @@ static const struct {
 	const char *name;
 	unsigned long long min, max;
 } knobs[] = {
-	{ "run", 0, 2 },
+	{ "run", 0, 3 },
 	{ "pages_to_scan", 1, 0xffffffff },
 	{ "sleep_millisecs", 0, 0xffffffff },
+	{ "max_cpu_percent", 0, 100 },
+	{ "target_scan_seconds", 0, 0xffffffff },
 	{ "use_zero_pages", 0, 1 },
 	{ "max_pages_shared", 0, 0xffffffff },
+	{ "huge_split_min", 1, 512 },
+	{ "huge_min_free_percent", 0, 100 },
+	{ "compare_groups", 0, 1 },
+	{ "aslr_sample", 0, 100 },
+	{ "scan_threads", 1, 16 },
 };
+
+static const char * const policies[] = { "keep", "benefit", "pressure", "always" };
 
 static void make_text(struct rng *rng, char *text)
 {
@@ -28,6 +37,8 @@ static void make_text(struct rng *rng, char *text)
 		"", "\n", " 1", "1 ", "+1", "-1", "0x1", "1\n\n", "1\n", "1.0", "1e3", "00001\n",
 		"4294967295", "4294967296", "18446744073709551616", "99999999999999999999999999",
 		"one", "1,2", "\t0", "0\r\n", "%s%n", "2147483648\n", "+\n", "+-1", "0", "1", "2",
+		"3", "4\n", "64", "100\n", "101", "512", "513", "keep", "always\n", "benefit ",
+		"idle", "idle\n", "idle ", "-7", "-20\n", "-21",
 	};
 	unsigned int i, length;
 
@@ -55,6 +66,77 @@ static bool text_valid(const char *text, unsigned int knob, unsigned long long *
 	return !errno && *value >= knobs[knob].min && *value <= knobs[knob].max;
 }
 
+static bool is_policy(const char *text)
+{
+	for (unsigned int i = 0; i < sizeof(policies) / sizeof(*policies); i++) {
+		size_t length = strlen(policies[i]);
+
+		if (!strncmp(text, policies[i], length) &&
+		    (!text[length] || !strcmp(text + length, "\n")))
+			return true;
+	}
+	return false;
+}
+
+/* The same for the knob that takes words. */
+static const char *fuzz_policy(struct rng *rng, bool alone)
+{
+	char text[128], before[64], after[64];
+	static char why[256];
+	int err;
+
+	if (rng_one_in(rng, 2))
+		strcpy(text, policies[rng_below(rng, sizeof(policies) / sizeof(*policies))]);
+	else
+		make_text(rng, text);
+	if (!*text)
+		return NULL;
+	file_read(PSHARE_SYSFS "huge_policy", before, sizeof(before));
+	err = ps_set_text("huge_policy", text);
+	file_read(PSHARE_SYSFS "huge_policy", after, sizeof(after));
+	if (is_policy(text) ? !err && (!alone || !strncmp(after, text, strlen(after) - 1)) :
+	    err == -EINVAL && (!alone || !strcmp(before, after)))
+		return NULL;
+	snprintf(why, sizeof(why), "huge_policy: '%s' gives %d, and leaves %s", text, err, after);
+	return why;
+}
+
+/* Decimal digits, with a sign and an end of line if need be; or a word. */
+static bool is_nice(const char *text)
+{
+	bool minus = *text == '-', plus = *text == '+';
+	size_t digits = strspn(text + (minus || plus), "0123456789");
+	long long value = strtoll(text, NULL, 10);
+
+	if (!strcmp(text, "idle") || !strcmp(text, "idle\n"))
+		return true;
+	text += (minus || plus) + digits;
+	return digits && !strcmp(text + (*text == '\n'), "") && value >= -20 && value <= 19;
+}
+
+/* The same for the knob that takes negative numbers, and a word. */
+static const char *fuzz_nice(struct rng *rng, bool alone)
+{
+	char text[128], before[64], after[64];
+	static char why[256];
+	int err;
+
+	if (rng_one_in(rng, 2))
+		snprintf(text, sizeof(text), "%d", (int)rng_below(rng, 50) - 25);
+	else
+		make_text(rng, text);
+	if (!*text)
+		return NULL;
+	file_read(PSHARE_SYSFS "nice", before, sizeof(before));
+	err = ps_set_text("nice", text);
+	file_read(PSHARE_SYSFS "nice", after, sizeof(after));
+	if (is_nice(text) ? !err && (!alone || *text == 'i' || atoi(after) == atoi(text)) :
+	    err == -EINVAL && (!alone || !strcmp(before, after)))
+		return NULL;
+	snprintf(why, sizeof(why), "nice: '%s' gives %d, and leaves %s", text, err, after);
+	return why;
+}
+
 /* Writes at random to a knob: what is not allowed must change nothing. */
 const char *fuzz_knob(struct world *world, struct rng *rng, bool alone)
 {
@@ -65,6 +147,10 @@ const char *fuzz_knob(struct world *world, struct rng *rng, bool alone)
 	char text[128];
 	int err;
 
+	if (rng_one_in(rng, 6))
+		return fuzz_policy(rng, alone);
+	if (rng_one_in(rng, 8))
+		return fuzz_nice(rng, alone);
 	make_text(rng, text);
 	if (!*text)
 		return NULL;
@@ -90,7 +176,10 @@ const char *fuzz_knob(struct world *world, struct rng *rng, bool alone)
 const char *fuzz_table(struct rng *rng)
 {
 	static const char * const tables[] = {
-		DEBUGFS "regions", DEBUGFS "groups", DEBUGFS "scan", PSHARE_SYSFS "pages_shared",
+		DEBUGFS "regions", DEBUGFS "groups", DEBUGFS "scan", DEBUGFS "ledger",
+		DEBUGFS "huge_pages", DEBUGFS "savings", DEBUGFS "aslr",
+		PSHARE_SYSFS "pages_shared",
+		PSHARE_SYSFS "huge_policy",
 		PSHARE_SYSFS "general_profit", PSHARE_SYSFS "metadata_bytes", PSHARE_SYSFS "run",
 		"/sys/module/pshare/parameters/kallsyms_lookup_name_addr",
 	};

@@ -16,15 +16,22 @@ breaches=0
 rank_of() {
 	case $1 in
 	uapi/* | compat/*) echo 0 ;;
-	index | ledger | walk) echo 10 ;;
+	content) echo 3 ;;
+	sharers | knobs | address | hash | pace) echo 5 ;;
+	index | ledger | mask) echo 10 ;;
+	walk) echo 12 ;;
 	merge | region) echo 20 ;;
 	# Tracepoints have fields of the rooms below, and are hit in those above.
 	trace) echo 25 ;;
-	hugepage | aslr) echo 30 ;;
-	share) echo 33 ;;
+	hugepage | aslr | alike) echo 30 ;;
+	crew) echo 31 ;;
+	twins) echo 32 ;;
+	share | masked | sweep | pacer) echo 33 ;;
 	prune) echo 35 ;;
 	unmerge) echo 36 ;;
 	shrink) echo 38 ;;
+	visit) echo 38 ;;
+	press) echo 39 ;;
 	scan) echo 40 ;;
 	hotplug) echo 45 ;;
 	control | sysfs | debugfs) echo 50 ;;

@@ -17,6 +17,7 @@
 #define GREEDY_BYTES	(64UL << 20)
 
 static unsigned long done, strange;
+static unsigned long ledgers, ledgers_wrong;
 
 /* These answers are in the dictionary of uapi/pshare.h for what is asked here. */
 static void judge(int err, const char *what)
@@ -75,10 +76,52 @@ static void halt(int dev, unsigned int *random)
 	set("run", 1);
 }
 
+/* A full pass, after which each page of each region is in one class, and none is left out. */
 static void scan(int dev, unsigned int *random)
 {
+	int err = ps_scan(dev, 1);
+
 	(void)random;
-	judge(ps_scan(dev, 1), "scan");
+	ledgers += !err;
+	ledgers_wrong += err == -EUCLEAN;
+	judge(err == -EUCLEAN ? 0 : err, "scan");
+}
+
+/* In the middle of a pass, too. */
+static void add_up(int dev, unsigned int *random)
+{
+	(void)random;
+	ledgers++;
+	ledgers_wrong += ps_wrong_ledgers(dev);
+	done++;
+}
+
+static void policy(int dev, unsigned int *random)
+{
+	static const char * const words[] = { "keep", "benefit", "pressure", "always" };
+
+	(void)dev;
+	judge(ps_set_text("huge_policy", words[rand_r(random) % 4]), "huge_policy");
+	set("huge_split_min", 1 + rand_r(random) % 512);
+	/* Now and then there is never enough. */
+	set("huge_min_free_percent", rand_r(random) % 3 ? 6 : 100);
+}
+
+static void estimate(int dev, unsigned int *random)
+{
+	(void)dev;
+	(void)random;
+	set("run", 3);
+	lib_sleep_ms(2000);
+	set("run", 1);
+}
+
+static void sample(int dev, unsigned int *random)
+{
+	static const int percent[] = { 0, 1, 10, 100 };
+
+	(void)dev;
+	set("aslr_sample", percent[rand_r(random) % 4]);
 }
 
 static void unmerge(int dev, unsigned int *random)
@@ -125,7 +168,9 @@ static void move_witness(int dev, unsigned int *random)
 
 static void read_tables(int dev, unsigned int *random)
 {
-	static const char * const tables[] = { "regions", "groups", "scan" };
+	static const char * const tables[] = {
+		"regions", "groups", "scan", "ledger", "huge_pages", "savings", "aslr",
+	};
 	static char text[1 << 20];
 	char path[64];
 
@@ -148,6 +193,14 @@ static void pace(int dev, unsigned int *random)
 	lib_sleep_ms(1000);
 	set("pages_to_scan", 100000);
 	set("sleep_millisecs", 0);
+}
+
+static void threads(int dev, unsigned int *random)
+{
+	static const int numbers[] = { 1, 2, 4, 16 };
+
+	(void)dev;
+	set("scan_threads", numbers[rand_r(random) % 4]);
 }
 
 /* The knob is not in every version of the module. */
@@ -248,7 +301,13 @@ static struct action {
 	{ .name = "run-2", .run = unmerge_all },
 	{ .name = "run-0", .run = halt },
 	{ .name = "scan", .run = scan },
+	{ .name = "scan", .run = scan },
+	{ .name = "ledger", .run = add_up },
+	{ .name = "policy", .run = policy },
+	{ .name = "estimate", .run = estimate },
+	{ .name = "sample", .run = sample },
 	{ .name = "pace", .run = pace },
+	{ .name = "threads", .run = threads },
 	{ .name = "cap", .run = cap },
 	{ .name = "tables", .run = read_tables },
 	{ .name = "unmerge", .run = unmerge },
@@ -285,6 +344,16 @@ void disturb_print(void)
 unsigned long disturb_done(void)
 {
 	return done;
+}
+
+unsigned long disturb_ledgers(void)
+{
+	return ledgers;
+}
+
+unsigned long disturb_wrong_ledgers(void)
+{
+	return ledgers_wrong;
 }
 
 unsigned long disturb_strange(void)

@@ -42,6 +42,31 @@ static const char *group_of(pid_t pid)
 	}
 }
 
+/* Has the number come to name a thread, a thread of the kernel, or nothing meanwhile? */
+static bool is_process(pid_t pid)
+{
+	bool leads = false, has_memory = false;
+	char path[64], line[256];
+	FILE *status;
+	int tgid;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	status = fopen(path, "re");
+	while (status && fgets(line, sizeof(line), status)) {
+		leads |= sscanf(line, "Tgid: %d", &tgid) == 1 && tgid == pid;
+		has_memory |= !strncmp(line, "VmSize:", 7);
+	}
+	if (status)
+		fclose(status);
+	return leads && has_memory;
+}
+
+static void strange(pid_t pid, int err)
+{
+	if (atomic_fetch_add(&follow_counts.strange, 1) < 8)
+		lib_note("process %d cannot be registered: %s", pid, strerror(-err));
+}
+
 static void add(pid_t pid)
 {
 	int dev = module_get(), err = -ENODEV;
@@ -59,12 +84,18 @@ static void add(pid_t pid)
 	case -ENOMEM:
 		atomic_fetch_add(&follow_counts.nomem, 1);
 		break;
+	case -EINVAL:	/* pidfd_open(2) and the module take no threads of others */
+		if (!is_process(pid)) {
+			atomic_fetch_add(&follow_counts.late, 1);
+			break;
+		}
+		strange(pid, err);
+		break;
 	case -EEXIST:	/* already, or its parent lent it its memory: vfork */
 	case -ENODEV:
 		break;
 	default:
-		if (atomic_fetch_add(&follow_counts.strange, 1) < 8)
-			lib_note("process %d cannot be registered: %s", pid, strerror(-err));
+		strange(pid, err);
 	}
 }
 

@@ -163,6 +163,8 @@ static void print_figures(void)
 	printf("# figure registered_late %lu\n", atomic_load(&follow_counts.late));
 	printf("# figure registered_nomem %lu\n", atomic_load(&follow_counts.nomem));
 	printf("# figure disturbances %lu\n", disturb_done());
+	printf("# figure ledgers_checked %lu\n", disturb_ledgers());
+	printf("# figure ledgers_wrong %lu\n", disturb_wrong_ledgers());
 	printf("# figure module_loads %u\n", module_loads());
 	printf("# figure module_unloads %u\n", module_unloads());
 	printf("# figure witness_bytes_verified %lu\n", witness_verified());
@@ -187,7 +189,7 @@ int main(void)
 	/* The emulated CPUs may stand still for long: what counts is what comes of it. */
 	setenv("PSHARE_TEST_SCALE", "5", 1);
 	read_config();
-	printf("TAP version 13\n1..%d\n", config.control ? 4 : 9);
+	printf("TAP version 13\n1..%d\n", config.control ? 4 : 10);
 	lib_note("%u seconds%s, seed %u", config.seconds,
 		 config.control ? ", without the module" : "", config.seed);
 	prepare();
@@ -218,6 +220,8 @@ int main(void)
 	result(!atomic_load(&follow_counts.strange) && atomic_load(&follow_counts.added),
 	       "processes were registered as they came to life");
 	result(!disturb_strange(), "each call was answered as its documentation says");
+	result(disturb_ledgers() && !disturb_wrong_ledgers(),
+	       "each page of each region was in one class of the ledger");
 	result(clean && module_unloads() > 1 && module_unloads() == module_loads(),
 	       "the module was unloaded under load, and left nothing behind");
 	return 0;

@@ -9,17 +9,12 @@ use strict;
 use warnings;
 use FindBin;
 use JSON::PP;
+use lib "$FindBin::Bin/../lib";
+use Rst qw(slurp commas table replace_figures);
 
 my $top = "$FindBin::Bin/../..";
 my $json = shift // "$top/build/stress.json";
 my $page = shift // "$top/Documentation/reliability.rst";
-
-sub slurp {
-	my ($path) = @_;
-	open(my $file, '<', $path) or die "report.pl: $path: $!\n";
-	local $/;
-	return scalar <$file>;
-}
 
 my $kernels = decode_json(slurp($json))->{kernels};
 # By version: 6.1 before 6.12.
@@ -29,37 +24,8 @@ my @names = sort {
 	$a1 <=> $b1 || $a2 <=> $b2;
 } keys %$kernels;
 
-sub commas {
-	my ($text) = @_;
-	return '' unless defined $text;
-	return $text unless $text =~ /^\d+$/;
-	1 while $text =~ s/^(\d+)(\d{3})/$1 $2/;
-	return $text;
-}
-
 sub gib { return sprintf('%.1f GiB', $_[0] / 2**30) }
 sub mib_of_pages { return sprintf('%.0f MiB', $_[0] / 256) }
-
-# A simple table: a list of rows, the first of which are the heads.
-sub table {
-	my @rows = @_;
-	my @width;
-	for my $row (@rows) {
-		for my $i (0 .. $#$row) {
-			my $length = length($row->[$i]);
-			$width[$i] = $length if $length > ($width[$i] // 1);
-		}
-	}
-	my $line = join(' ', map { '=' x $_ } @width) . "\n";
-	my $text = $line;
-	for my $n (0 .. $#rows) {
-		my $row = join(' ', map { sprintf("%-$width[$_]s", $rows[$n][$_]) } 0 .. $#width);
-		$row =~ s/\s+$//;
-		$text .= "$row\n";
-		$text .= $line if $n == 0;
-	}
-	return $text . $line;
-}
 
 # A row of the table: what it is called, and its value for each kernel.
 sub row {
@@ -129,9 +95,4 @@ $text .= "\nOperations by stressor:\n\n" . table(
 	['stressor', @names],
 	map { my $s = $_; [$s, map { commas($ops{$s}{$_} // 0) } @names] } sort keys %ops);
 
-my $rst = slurp($page);
-$rst =~ s/(\.\. stress figures: begin\n).*?(\.\. stress figures: end\n)/$1\n$text\n$2/s
-	or die "report.pl: $page has no marks\n";
-open(my $file, '>', $page) or die "report.pl: $page: $!\n";
-print $file $rst;
-close($file) or die "report.pl: $page: $!\n";
+replace_figures($page, 'stress', $text);

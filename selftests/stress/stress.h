@@ -92,6 +92,9 @@ unsigned long disturb_done(void);
 void disturb_print(void);
 /* Answers that are in no dictionary. */
 unsigned long disturb_strange(void);
+/* How often all ledgers were looked at; those whose classes did not add up. */
+unsigned long disturb_ledgers(void);
+unsigned long disturb_wrong_ledgers(void);
 
 /* ---- rounds.c: stress-ng ---- */
 

@@ -6,6 +6,8 @@
 #
 # usage: mutants.sh LIST SOURCE BUILD-DIRECTORY COMPILER-COMMAND...
 # The compiler command makes BUILD-DIRECTORY/test from BUILD-DIRECTORY/mutant.c.
+# A line of LIST is a name, a fault, and maybe the header beside SOURCE that it is
+# for, with tabs between them.
 set -u
 list=$1 source=$2 dir=$3
 shift 3
@@ -22,15 +24,20 @@ verdict() {
 mkdir -p "$dir" || exit 1
 echo "TAP version 13"
 echo "1..$total"
-while IFS="$tab" read -r name fault; do
+while IFS="$tab" read -r name fault header; do
 	case $name in '' | '#'*) continue ;; esac
-	sed -E "$fault" "$source" >"$dir/mutant.c"
-	if cmp -s "$source" "$dir/mutant.c"; then
+	# The mutant includes what lies beside it before anything else.
+	cp "$source" "$dir/mutant.c"
+	cp "${source%/*}"/*.h "$dir"
+	original=$source mutant=$dir/mutant.c
+	[ -z "$header" ] || original=${source%/*}/$header mutant=$dir/$header
+	sed -E "$fault" "$original" >"$mutant"
+	if cmp -s "$original" "$mutant"; then
 		verdict "not ok" "$name: the fault changes nothing"
 	elif ! "$@" 2>"$dir/errors"; then
 		sed 's/^/# /' "$dir/errors"
 		verdict "not ok" "$name: does not compile"
-	elif OPS=20000 timeout 60 "$dir/test" >"$dir/output" 2>&1 </dev/null; then
+	elif FIRST=1 OPS=20000 timeout 60 "$dir/test" >"$dir/output" 2>&1 </dev/null; then
 		verdict "not ok" "$name: not noticed"
 	else
 		verdict ok "$name: noticed"

@@ -250,6 +250,22 @@ static void do_find(unsigned int which, enum pshare_tree tree)
 	CHECK(!node);
 }
 
+/* Look for a hash or whatever comes behind it. */
+static void do_find_from(unsigned int which, enum pshare_tree tree)
+{
+	u64 hash = unit_below(2) ? unit_random() : model.values[unit_below(model.nr_values)];
+	struct pshare_node *node = pshare_index_find_from(&model.index[which], tree, hash);
+	unsigned int v;
+
+	for (v = 0; v < model.nr_values; v++)
+		if (model.values[v] >= hash && model.tree[which][tree].slots[v].count)
+			break;
+	if (v < model.nr_values)
+		CHECK(node == model.tree[which][tree].slots[v].entries[0].node);
+	else
+		CHECK(!node);
+}
+
 /* Look for a hash that is no value of the model. */
 static void do_miss(unsigned int which, enum pshare_tree tree)
 {
@@ -280,6 +296,30 @@ static void do_clear(unsigned int which, enum pshare_tree tree, unsigned long ma
 	check_tree(which, tree);
 }
 
+/* The model of clear_hints: tree by tree, but never the shared pages. */
+static void do_clear_hints(unsigned int which, unsigned long max)
+{
+	bool empty = pshare_index_clear_hints(&model.index[which], max);
+	unsigned long left = 0;
+	unsigned int v;
+	int tree;
+
+	for (tree = PSHARE_TREE_CANDIDATE; tree < PSHARE_NR_TREES; tree++) {
+		struct model_tree *want = &model.tree[which][tree];
+
+		for (v = 0; v < model.nr_values && max; v++) {
+			while (want->slots[v].count && max) {
+				slot_drop(&want->slots[v], 0);
+				want->count--;
+				max--;
+			}
+		}
+		left += want->count;
+	}
+	CHECK(empty == !left);
+	check_all();
+}
+
 static void empty_all(void)
 {
 	unsigned int which, v;
@@ -308,10 +348,14 @@ static void step(bool growing)
 			do_erase(which, tree);
 	} else if (dice < 850) {
 		do_find(which, tree);
+	} else if (dice < 925) {
+		do_find_from(which, tree);
 	} else if (dice < 999) {
 		do_miss(which, tree);
-	} else {
+	} else if (unit_below(4)) {
 		do_clear(which, tree, unit_below(40));
+	} else {
+		do_clear_hints(which, unit_below(80));
 	}
 }
 
@@ -372,6 +416,9 @@ static void empty_index(void)
 		CHECK(!pshare_index_first(&index, tree));
 		CHECK(!pshare_index_find(&index, tree, 0));
 		CHECK(!pshare_index_find(&index, tree, ~0ULL));
+		CHECK(!pshare_index_find_from(&index, tree, 0));
+		CHECK(!pshare_index_find_from(&index, tree, ~0ULL));
+		CHECK(pshare_index_clear_hints(&index, tree));
 		CHECK(pshare_index_clear_some(&index, tree, 0));
 		CHECK(pshare_index_clear_some(&index, tree, 1));
 	}

@@ -212,6 +212,8 @@ static void run_one(const struct unit_test *test)
 	unit_fail_every(0);
 	if (setjmp(leave_test)) {
 		ksft_test_result_fail("%s\n", test->name);
+		if (env_number("FIRST", 0))
+			ksft_exit_fail();
 		return;
 	}
 	test->run();

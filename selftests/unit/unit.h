@@ -48,8 +48,9 @@ unsigned long unit_caches(void);
 unsigned int unit_common_flags(void);
 
 /*
- * Runs the tests and writes TAP.  The environment may hold SEED, OPS and TEST
- * (a number: run this one only).  Returns what main() is to return.
+ * Runs the tests and writes TAP.  The environment may hold SEED, OPS, TEST (a
+ * number: run this one only) and FIRST (1: leave at the first failure).  Returns
+ * what main() is to return.
  */
 int unit_main(const char *room, const struct unit_test *tests, unsigned int count);
 
