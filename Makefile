@@ -11,7 +11,7 @@ TESTS ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-export KERNELS TESTS SEED CALLS SITES PHASES
+export KERNELS TESTS SEED CALLS SITES PHASES BENCH
 
 DEBUG_KERNEL := 6.1-debug
 PARTS := unit static tool harness selftests guests
@@ -43,6 +43,19 @@ help:
 	@echo
 	@echo '  demo             the guests, to watch; writes build/demo.json'
 	@echo '  load             guests that are ballooned, reset, killed, moved, starved, on each of KERNELS; PHASES=storm'
+	@echo '  cost             instructions that a page costs in a steady pass; COMMITS=... for others beside it'
+	@echo '  bench-count      instructions to scan, merge and unshare a page, beside ksmd: build/bench-count.json'
+	@echo '  bench            all of bench-*, one after the other: build/bench.json, Documentation/benchmarks.rst; BENCH="count index"'
+	@echo '  bench-guests     what real guests save pass by pass, beside ksmd: build/bench-guests.json; REPEATS=2 GUESTS=2'
+	@echo '  bench-locks      how long locks are held, beside ksmd: build/bench-locks.json; REPEATS=2'
+	@echo '  bench-report     Documentation/benchmarks.rst anew from build/bench-*.json'
+	@echo '  bench-index      time of lookups beside a tree ordered by memcmp: build/bench-index.json; SIZES="256 1024"'
+	@echo '  bench-native     CPU time of passes beside ksmd, in User Mode Linux: build/bench-native.json; SIZES="256 1024"'
+	@echo '  bench-threads    time of passes with one and two scan threads: build/bench-threads.json'
+	@echo '  bench-check      the same of pshare only; fails if one is 5 % above selftests/bench/reference.json'
+	@echo '  bench-reference  writes that file anew'
+	@echo '  experiments      what huge pages, ASLR and full memory cost real guests, and what was predicted:'
+	@echo '                   build/experiments.json, Documentation/experiments.rst; BOOTS=3 EXPERIMENTS="thp aslr fill"'
 	@echo '  stress           stress-ng, MINUTES=30 on each of KERNELS; writes build/stress.json'
 
 modules:
@@ -83,9 +96,54 @@ coverage:
 demo:
 	@selftests/qemu/demo.sh $(firstword $(KERNELS))
 
-# Not a part of check: it takes as long as it is told to.
+# Not parts of check: these take long, or as long as they are told to.
+experiments:
+	@selftests/experiments/experiments.sh
+
 stress:
 	@selftests/stress/stress.sh
+
+# In instructions, so that it is the same on every machine.  COMMITS=... measures those, too.
+cost:
+	@selftests/bench/cost.sh $(firstword $(KERNELS)) $(COMMITS)
+
+# The same beside ksmd, with merging and write faults: build/bench-count.json.
+bench-count:
+	@selftests/bench/count.sh $(firstword $(KERNELS)) all
+
+# Lookups by the size of memory, in user space, by this machine's clock: build/bench-index.json.
+bench-index:
+	@selftests/bench/index.sh $(firstword $(KERNELS))
+
+# Passes at this machine's own speed, in a kernel that is a process: build/bench-native.json.
+bench-native:
+	@selftests/bench/native.sh $(firstword $(KERNELS))
+
+# Real guests under KVM, in instructions: build/bench-guests.json.
+bench-guests:
+	@selftests/bench/guests.sh $(firstword $(KERNELS))
+
+# How long mmap_lock and the locks of page tables are held, in instructions: build/bench-locks.json.
+bench-locks:
+	@selftests/bench/locks.sh $(firstword $(KERNELS))
+
+# All of them, joined: build/bench.json, and the page that shows them.
+bench:
+	@selftests/bench/bench.sh $(firstword $(KERNELS))
+
+bench-report:
+	@selftests/bench/report.sh
+
+# Passes with one and two threads, by this machine's clock: build/bench-threads.json.
+bench-threads:
+	@selftests/bench/threads.sh $(firstword $(KERNELS))
+
+# Fails when a figure of pshare is more than 5 % above selftests/bench/reference.json.
+bench-check:
+	@selftests/bench/count.sh $(firstword $(KERNELS)) check
+
+bench-reference:
+	@selftests/bench/count.sh $(firstword $(KERNELS)) reference
 
 # kbuild's own clean needs headers; what it would remove is known.
 clean:
@@ -94,4 +152,6 @@ clean:
 	find module \( -name '*.o' -o -name '.*.cmd' -o -name '.*.d' \) -delete
 
 .PHONY: all help modules modules_install tool install check unit static tool-check \
-	harness selftests guests load check-debug faults fuzz coverage demo stress clean
+	harness selftests guests load check-debug faults fuzz coverage demo stress cost bench-count \
+	bench-index bench-native bench-guests bench-locks bench-threads bench bench-report \
+	bench-check bench-reference clean
