@@ -2,8 +2,9 @@
 /*
  * Who looks alike: which samples occur more than once.
  */
-#include <linux/bitmap.h>
+#include <linux/bitops.h>
 #include <linux/hash.h>
+#include <linux/kernel.h>
 #include <linux/lockdep.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
@@ -28,9 +29,10 @@
  * has occurred, another for each that has done so again, and then a bit for each page whose
  * sample has.  The two bitmaps are needed for a moment only; what stays is a bit a page.
  *
- * Bits are shared by chance, so a second round, in which samples have other bits, takes only
- * those that are left after the first.  With 32 bits a page some 3 % are left by chance
- * after the first, and hardly any after the second.
+ * Bits are shared by chance, so in further rounds, in which samples have other bits, only
+ * those take part that were left by the one before.  With 8 bits a page 1 - exp(-1/8) or 12 %
+ * are left by chance after the first.  Later rounds have room for whoever is left, and take
+ * little time, for they look at those pages alone: after the third it is 0.1 % at most.
  *
  * With much memory the bitmaps would be large, and slow.  So the samples are taken in parts,
  * by their value, one part after the other.
@@ -44,8 +46,8 @@
  * have that counted the administrator asks for it: with a knob, or by an estimate.
  */
 
-#define ROUNDS		2
-#define BITS_EACH	32	/* of each bitmap, for a page of the part */
+#define ROUNDS		3
+#define BITS_EACH	8	/* of each bitmap, for a page of the part */
 #define MAX_PARTS	8	/* beyond that the bitmaps grow, up to MOST_ORDER; then fill up */
 #define MAX_SMALL_PARTS	64	/* where there was no memory for as many bits as wanted */
 #define BEST_ORDER	23	/* of the number of bits: 1 MiB each, which caches can hold */
@@ -248,46 +250,67 @@ static struct pshare_block *next_block(void)
 	return block;
 }
 
-/* Does the part at hand have this page? */
-static bool concerns(const struct pshare_block *block, unsigned int place)
+/* Does the part at hand have pages with this sample? */
+static bool concerns(u32 sample)
 {
-	u32 sample = block->fingerprint[place];
-
-	if ((u64)sample * alike.parts >> 32 != alike.part)
-		return false;
-	if (!sample || test_bit(place, block->whole) || pshare_hash_sample_is_zero(sample))
-		return false;
-	return !alike.round || test_bit(place, block->alike);
+	return (u64)sample * alike.parts >> 32 == alike.part && sample &&
+	       !pshare_hash_sample_is_zero(sample);
 }
 
 /* In each round samples have other bits, and in each group if that is wanted. */
 static u32 bit_of(u32 sample)
 {
-	u32 value = alike.round ? ror32(sample, 16) ^ 0x5bd1e995 : sample;
+	u32 value = ror32(sample, 11 * alike.round) ^ 0x5bd1e995 * alike.round;
 
 	return hash_32(value ^ alike.salt, alike.order);
 }
 
+/* Of a word of a block's bitmaps: the pages that the round may have, beside the part. */
+static unsigned long candidates(const struct pshare_block *block, unsigned int word)
+{
+	return (alike.round ? block->alike[word] : ~0UL) & ~block->whole[word];
+}
+
 static void count_block(const struct pshare_block *block)
 {
-	unsigned int place;
+	unsigned int word;
 
-	for (place = 0; place < HPAGE_PMD_NR; place++) {
-		if (!concerns(block, place))
-			continue;
-		if (__test_and_set_bit(bit_of(block->fingerprint[place]), alike.once))
-			__set_bit(bit_of(block->fingerprint[place]), alike.twice);
+	for (word = 0; word < ARRAY_SIZE(block->alike); word++) {
+		const u32 *samples = &block->fingerprint[word * BITS_PER_LONG];
+		unsigned long left = candidates(block, word);
+
+		for (; left; left &= left - 1) {
+			u32 sample = samples[__ffs(left)], bit;
+
+			if (!concerns(sample))
+				continue;
+			bit = bit_of(sample);
+			if (__test_and_set_bit(bit, alike.once))
+				__set_bit(bit, alike.twice);
+		}
 	}
 }
 
 static void mark_block(struct pshare_block *block)
 {
-	unsigned int place;
+	unsigned int word;
 
-	for (place = 0; place < HPAGE_PMD_NR; place++)
-		if (concerns(block, place))
-			__assign_bit(place, block->alike,
-				     test_bit(bit_of(block->fingerprint[place]), alike.twice));
+	for (word = 0; word < ARRAY_SIZE(block->alike); word++) {
+		const u32 *samples = &block->fingerprint[word * BITS_PER_LONG];
+		unsigned long left = candidates(block, word), alone = 0, not_alone = 0;
+
+		for (; left; left &= left - 1) {
+			u32 sample = samples[__ffs(left)];
+
+			if (!concerns(sample))
+				continue;
+			if (test_bit(bit_of(sample), alike.twice))
+				not_alone |= left & -left;
+			else
+				alone |= left & -left;
+		}
+		block->alike[word] = (block->alike[word] & ~alone) | not_alone;
+	}
 }
 
 /* All blocks were counted, or marked; true when there is nothing left to do. */

@@ -32,8 +32,11 @@ static inline u32 pshare_hash_fold(u64 hash)
 /**
  * pshare_hash_prefetch() - the sample of a page is going to be read
  * @page: the page; needs no reference, nothing is read that could fault
+ *
+ * Where prefetch() is the compiler's own, GCC takes a function that does nothing else for one
+ * without effect, and drops calls of it; unless it is inlined before it has a chance to.
  */
-static inline void pshare_hash_prefetch(struct page *page)
+static __always_inline void pshare_hash_prefetch(struct page *page)
 {
 	unsigned int i;
 

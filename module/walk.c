@@ -355,8 +355,11 @@ static bool add_anon(struct pshare_batch *batch, struct pshare_block *block,
 	return true;
 }
 
-/* An entry is going to be looked at: what it maps should be there by then. */
-static void look_ahead(const struct pshare_block *block, pte_t pte, unsigned long addr)
+/*
+ * An entry is going to be looked at: what it maps should be there by then.  Inlined for the
+ * same reason as pshare_hash_prefetch().
+ */
+static __always_inline void look_ahead(const struct pshare_block *block, pte_t pte, unsigned long addr)
 {
 	struct page *page;
 
