@@ -145,6 +145,20 @@ long long file_number(const char *path)
 	return value;
 }
 
+long long vmstat(const char *name)
+{
+	static char text[65536];
+	size_t length = strlen(name);
+	char *line = text;
+
+	file_read("/proc/vmstat", text, sizeof(text));
+	while (line && (strncmp(line, name, length) || line[length] != ' ')) {
+		line = strchr(line, '\n');
+		line = line ? line + 1 : NULL;
+	}
+	return line ? atoll(line + length) : -1;
+}
+
 /* ---- the module ---- */
 
 bool module_loaded(void)

@@ -42,6 +42,8 @@ int file_write(const char *path, const char *text);
 int file_try_read(const char *path, char *text, size_t size);
 void file_read(const char *path, char *text, size_t size);
 long long file_number(const char *path);
+/* A figure of /proc/vmstat, by its name; -1 if this kernel has none of it. */
+long long vmstat(const char *name);
 
 /*
  * The module.  module_load() loads /pshare.ko, or what PSHARE_KO in the

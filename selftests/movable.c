@@ -194,20 +194,10 @@ static size_t pages_in_block(FIXTURE_DATA(movable) *self, struct child *child, l
 
 /* ---- the tests ---- */
 
-static long long vmstat(const char *name)
-{
-	static char text[65536];
-	char *line;
-
-	file_read("/proc/vmstat", text, sizeof(text));
-	line = strstr(text, name);
-	return line ? atoll(line + strlen(name)) : -1;
-}
-
 /* Each round makes holes for compaction to fill, from pages that the scanner looks at. */
 TEST_F_TIMEOUT(movable, compaction, 250)
 {
-	long long before = vmstat("compact_migrate_scanned ");
+	long long before = vmstat("compact_migrate_scanned");
 	struct child holes;
 
 	merge(_metadata, self);
@@ -221,8 +211,8 @@ TEST_F_TIMEOUT(movable, compaction, 250)
 	}
 	child_kill(&holes);
 	lib_note("compaction looked at %lld pages",
-		 vmstat("compact_migrate_scanned ") - before);
-	EXPECT_LT(before, vmstat("compact_migrate_scanned "));
+		 vmstat("compact_migrate_scanned") - before);
+	EXPECT_LT(before, vmstat("compact_migrate_scanned"));
 	check(_metadata, self);
 }
 

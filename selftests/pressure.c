@@ -71,21 +71,11 @@ static bool something_swapped(void *child)
 	return smaps_kb(((struct child *)child)->pid, ((struct child *)child)->mem, "Swap");
 }
 
-static long long oom_kills(void)
-{
-	static char text[65536];
-	char *line;
-
-	file_read("/proc/vmstat", text, sizeof(text));
-	line = strstr(text, "\noom_kill ");
-	return line ? atoll(line + 10) : -1;
-}
-
 /* The scanner stands still: it is the shortage that has the pages given back. */
 TEST_F_TIMEOUT(pressure, singles_are_given_back, 280)
 {
 	struct pair *pair = &self->pair;
-	long long kills = oom_kills();
+	long long kills = vmstat("oom_kill");
 	struct child *a = &pair->a;
 
 	pair_merge(pair);
@@ -103,14 +93,14 @@ TEST_F_TIMEOUT(pressure, singles_are_given_back, 280)
 	lib_note("%ld of %lu KiB in swap", smaps_kb(a->pid, a->mem, "Swap"), PAGES * PAGE >> 10);
 	EXPECT_EQ(0, ps_get("run"));
 	EXPECT_EQ(0, pair_wrong(a));
-	EXPECT_EQ(kills, oom_kills());
+	EXPECT_EQ(kills, vmstat("oom_kill"));
 }
 
 /* Two that share save a page, which is worth more now than ever. */
 TEST_F_TIMEOUT(pressure, shared_pages_stay, 280)
 {
 	struct pair *pair = &self->pair;
-	long long kills = oom_kills();
+	long long kills = vmstat("oom_kill");
 
 	pair_merge(pair);
 	child_post(&self->hog, do_press, 1);
@@ -119,7 +109,7 @@ TEST_F_TIMEOUT(pressure, shared_pages_stay, 280)
 	EXPECT_EQ(0, smaps_kb(pair->a.pid, pair->a.mem, "Swap"));
 	EXPECT_EQ(0, pair_wrong(&pair->a));
 	EXPECT_EQ(0, pair_wrong(&pair->b));
-	EXPECT_EQ(kills, oom_kills());
+	EXPECT_EQ(kills, vmstat("oom_kill"));
 }
 
 /* Those that nobody maps are freed, or the module would hold what it cannot use. */
@@ -139,7 +129,7 @@ TEST_F_TIMEOUT(pressure, unmapped_pages_are_freed, 280)
 TEST_F_TIMEOUT(pressure, while_scanning, 280)
 {
 	struct pair *pair = &self->pair;
-	long long kills = oom_kills();
+	long long kills = vmstat("oom_kill");
 
 	ASSERT_EQ(0, ps_set("pages_to_scan", 1000000));
 	ASSERT_EQ(0, ps_set("sleep_millisecs", 0));
@@ -154,7 +144,7 @@ TEST_F_TIMEOUT(pressure, while_scanning, 280)
 	press_end(_metadata, &self->hog);
 	EXPECT_EQ(0, pair_wrong(&pair->a));
 	EXPECT_EQ(0, pair_wrong(&pair->b));
-	EXPECT_EQ(kills, oom_kills());
+	EXPECT_EQ(kills, vmstat("oom_kill"));
 }
 
 static long long cgroup_kills(void)
@@ -169,7 +159,7 @@ static long long cgroup_kills(void)
 /* A page of one's own needs room in one's cgroup, where there may be none. */
 TEST_F_TIMEOUT(pressure, cgroup_at_its_limit, 280)
 {
-	long long kills = oom_kills();
+	long long kills = vmstat("oom_kill");
 	struct child c, d;
 	char text[32];
 
@@ -191,7 +181,7 @@ TEST_F_TIMEOUT(pressure, cgroup_at_its_limit, 280)
 	press_end(_metadata, &self->hog);
 	lib_note("%zu of %d pages are held still", shared_frames(c.pid, c.mem, PAGES), PAGES);
 	EXPECT_EQ(0, cgroup_kills());
-	EXPECT_EQ(kills, oom_kills());
+	EXPECT_EQ(kills, vmstat("oom_kill"));
 	EXPECT_EQ(0, child_wrong(&c, 0, PAGES, PAIR_SEED + PAGES, 1));
 	child_kill(&c);
 	/* Those of the pair are left. */
