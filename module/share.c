@@ -202,12 +202,10 @@ static enum pshare_merge_result join_shared(const struct pshare_visit *visit,
  * candidate does not make it, the shared page has one sharer; it is given back at a
  * later visit, or finds another.
  *
- * The shared page is a copy of the candidate, and is known to have the candidate's hash
- * once the page at @addr, which had it a moment ago, turns out to hold the same bytes.
- * So it is hashed only if they differ, to tell which of the two is not what it was.  If
- * both have changed meanwhile, and to the same, the shared page stands under a hash that
- * it does not have: who has its bytes does not find it there, and who finds it compares
- * bytes, as ever, and goes on.
+ * The shared page is a copy of the candidate, and is hashed for itself.  That it has the
+ * bytes of the page at @addr, which had the candidate's hash a moment ago, is not enough: both
+ * may have changed meanwhile, and to the same.  Under a hash that it does not have nobody
+ * would find it, and the next with its bytes would make another one, for good.
  *
  * *@stale is set when the candidate is not what it was, *@unready when there is no
  * way to it now; either way nothing was changed.
@@ -232,7 +230,9 @@ static enum pshare_merge_result join_new(struct pshare_region *region, struct mm
 			count_refusal(region, addr, result);
 		return result;
 	}
-	*stale = false;
+	*stale = pshare_hash_page(shared) != candidate->hash;
+	if (*stale)
+		goto free;
 	/* Nothing may fail once the page is mapped: it needs its node first. */
 	node = pshare_index_add(index, PSHARE_TREE_SHARED, candidate->hash);
 	if (!node) {
@@ -248,8 +248,7 @@ static enum pshare_merge_result join_new(struct pshare_region *region, struct mm
 		return result;
 	}
 	pshare_index_erase(index, PSHARE_TREE_SHARED, node);
-	*stale = result == PSHARE_MERGE_DIFFERS && pshare_hash_page(shared) != candidate->hash;
-	if (!*stale && result != PSHARE_MERGE_ZEROED)
+	if (result != PSHARE_MERGE_ZEROED)
 		count_refusal(region, addr, result);
 free:
 	pshare_merge_free(shared);
