@@ -6,7 +6,7 @@
 # usage: check.sh PART...
 # Parts: unit static tool harness selftests guests load coverage faults fuzz
 # In the environment: KERNELS (versions), TESTS (programs of selftests; all), SEED
-# and CALLS (of fuzz), SITES (of faults)
+# and CALLS (of fuzz), SITES (of faults), STRICT (1: what fails once has failed)
 # What a kernel's version matters to is run with each; with the first only the
 # harness, unless it is alone; the checks of the source with 6.1.  PHASES of load.
 # Ends with a line for each kernel and one line "N passed, N failed, N skipped"
@@ -18,7 +18,7 @@ export BUILD=${BUILD:-$top/build}
 out=$BUILD/check
 kernels=${KERNELS:-6.1}
 static_kernel=6.1
-passed=0 failed=0 skipped=0 failures=()
+passed=0 failed=0 skipped=0 failures=() doubts=()
 declare -A kernel_passed=() kernel_failed=() kernel_skipped=()
 
 kernel() {
@@ -35,6 +35,26 @@ count() {
 	kernel_skipped[$version]=$((${kernel_skipped[$version]:-0} + $4))
 }
 
+# unstable NAME TAP: two tests at most have failed on a kernel as distributed, where the clock
+# is that of a busy machine; and their programs pass twice in machines of their own.  The
+# kernel's complaints, crashes, and the debug kernel's findings are never forgiven.
+unstable() {
+	local version=${1##* } programs file=$2.again i
+	[ "${1%% *}" = selftests ] && [ -z "${STRICT-}" ] || return 1
+	case $version in *-*) return 1 ;; esac
+	[ "$(grep -c '^not ok ' "$2")" -le 2 ] || return 1
+	! grep '^not ok ' "$2" | grep -qvE '^not ok [0-9]+ [a-z_]+: [a-z_]+\.[a-z0-9_.]+$' || return 1
+	programs=$(sed -n 's/^not ok [0-9]* \([a-z_]*\): .*/\1/p' "$2" | sort -u | tr '\n' ' ')
+	for i in 1 2; do
+		echo "# once more, try $i of 2: $programs"
+		if ! TESTS=$programs selftests "$version" >"$file" 2>&1 </dev/null ||
+		   ! grep -q '^1\.\.[1-9]' "$file" || grep -q '^not ok ' "$file"; then
+			sed 's/^/# /' "$file"
+			return 1
+		fi
+	done
+}
+
 # part NAME COMMAND...: what it prints is TAP, maybe several plans in a row.
 part() {
 	local name=$1 file status=0 ok bad skip planned before=$SECONDS
@@ -46,6 +66,14 @@ part() {
 	skip=$(grep -cE '^ok .*# SKIP' "$file")
 	ok=$(($(grep -cE '^ok ' "$file") - skip))
 	bad=$(grep -cE '^not ok ' "$file")
+	if [ "$bad" -gt 0 ] && unstable "$name" "$file"; then
+		while read -r line; do
+			doubts+=("$name: $line")
+		done < <(grep -E '^not ok ' "$file")
+		# They count as what they are most of the time, and are named at the end.
+		sed -i -E 's/^not ok (.*)$/ok \1 (failed once, passed twice)/' "$file"
+		ok=$((ok + bad)) bad=0 status=0
+	fi
 	planned=$(sed -nE 's/^1\.\.([0-9]+).*/\1/p' "$file" | paste -sd+ | bc)
 	# Silence is no success: a part that broke off, or ran nothing, failed.
 	if [ "${planned:-0}" -ne $((ok + bad + skip)) ] || [ "${planned:-0}" -eq 0 ] ||
@@ -259,6 +287,9 @@ for name in "$@"; do
 done
 
 echo "# $((SECONDS - begin)) s in all"
+for line in "${doubts[@]+"${doubts[@]}"}"; do
+	echo "# unstable, failed once and passed twice: $line"
+done
 for line in "${failures[@]+"${failures[@]}"}"; do
 	echo "# failed: $line"
 done
