@@ -268,13 +268,24 @@ TEST_F(abi, exited_process) {
 	EXPECT_EQ(ESRCH, refused_pidfd(self, pidfd));
 }
 
+/* Asked of debugfs, which is only told: who asks by ioctl forgets it himself. */
+static bool forgotten(void *pid)
+{
+	static char text[1 << 16];
+	char word[16];
+
+	snprintf(word, sizeof(word), " %d ", *(pid_t *)pid);
+	file_read("/sys/kernel/debug/pshare/regions", text, sizeof(text));
+	return !strstr(text, word);
+}
+
 /* After its process exited, a region's id is as good as unknown. */
 TEST_F(abi, region_of_an_exited_process) {
 	unsigned int i, calls_by_id[] = { 2, 3, 4, 6 };
 
 	kill(self->victim, SIGKILL);
 	waitpid(self->victim, NULL, 0);
-	sleep(2);
+	ASSERT_TRUE(lib_wait(forgotten, &self->victim, 20000));
 	for (i = 0; i < ARRAY_SIZE(calls_by_id); i++) {
 		make_valid(self, calls_by_id[i]);
 		EXPECT_EQ(ENOENT, refused(self, calls[calls_by_id[i]].cmd))

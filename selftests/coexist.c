@@ -160,22 +160,25 @@ static void both_at_once(struct __test_metadata *_metadata, struct pair *pair)
 	ASSERT_EQ(0, ps_set("pages_to_scan", 2000));
 	ASSERT_EQ(0, ksm_set("run", 1));
 	ASSERT_EQ(0, ps_set("run", 1));
-	child_post(&pair->a, do_work, 6, 1);
-	child_post(&pair->b, do_work, 6, 20000);
-	for (int i = 0; i < 100; i++) {
-		ours = MAX(ours, ps_get("pages_sharing"));
-		theirs = MAX(theirs, ksm_get("pages_sharing"));
-		lib_sleep_ms(50);
+	/* Again, if a slow machine has not let both come to it. */
+	for (int tries = 0; tries < 8 && (!ours || !theirs); tries++) {
+		child_post(&pair->a, do_work, 6, 1 + tries);
+		child_post(&pair->b, do_work, 6, 20000 + tries);
+		for (int i = 0; i < 100; i++) {
+			ours = MAX(ours, ps_get("pages_sharing"));
+			theirs = MAX(theirs, ksm_get("pages_sharing"));
+			lib_sleep_ms(50);
+		}
+		EXPECT_EQ(0, child_finish(&pair->a));
+		EXPECT_EQ(0, child_finish(&pair->b));
 	}
 	lib_note("pages sharing at most: pshare %lld, ksmd %lld", ours, theirs);
-	EXPECT_EQ(0, child_finish(&pair->a));
-	EXPECT_EQ(0, child_finish(&pair->b));
 	/* Both were at work. */
 	EXPECT_LT(0, ours);
 	EXPECT_LT(0, theirs);
 }
 
-TEST_F(coexist, at_once)
+TEST_F_TIMEOUT(coexist, at_once, 150)
 {
 	both_at_once(_metadata, &self->pair);
 	/* Each takes back what is its own, and nothing is shared any more. */
@@ -190,7 +193,7 @@ TEST_F(coexist, at_once)
 	ASSERT_EQ(0, ps_set("run", 0));
 }
 
-TEST_F(coexist, at_once_and_pshare_gives_way_first)
+TEST_F_TIMEOUT(coexist, at_once_and_pshare_gives_way_first, 150)
 {
 	both_at_once(_metadata, &self->pair);
 	ASSERT_EQ(0, ps_set("run", 2));

@@ -23,6 +23,10 @@
 /* Passes that merge whatever holds still; the rule is three. */
 #define PASSES		4
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
+
 #define PSHARE_SYSFS	"/sys/kernel/mm/pshare/"
 #define KSM_SYSFS	"/sys/kernel/mm/ksm/"
 
@@ -32,10 +36,16 @@ void lib_die(const char *format, ...) __attribute__((noreturn, format(printf, 1,
 /* A TAP comment. */
 void lib_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* How many times as long things take, on a kernel with instruments: PSHARE_TEST_SCALE. */
+unsigned int lib_scale(void);
+
 /* Waits until @done(@arg) is true; false when that took longer than @ms. */
 bool lib_wait(bool (*done)(void *arg), void *arg, unsigned int ms);
 void lib_sleep_ms(unsigned int ms);
 double lib_seconds(void);
+
+/* For qsort(3). */
+int lib_compare_doubles(const void *a, const void *b);
 
 /* Files.  file_write() returns 0 or -errno, the others end the test. */
 int file_write(const char *path, const char *text);

@@ -171,7 +171,7 @@ TEST_F_TIMEOUT(pace, by_hand, 100)
 /* Passes in so many seconds, and whether they are spread over that time. */
 TEST_F_TIMEOUT(pace, target, 200)
 {
-	double begin, most = 0, share, passes;
+	double begin, shares[40], passes;
 	long long scans, before, first;
 	unsigned int i;
 
@@ -181,22 +181,23 @@ TEST_F_TIMEOUT(pace, target, 200)
 	begin = lib_seconds();
 	scans = ps_get("full_scans");
 	first = ps_get("pages_scanned");
-	for (i = 0; i < 40; i++) {
+	for (i = 0; i < ARRAY_SIZE(shares); i++) {
 		double at = lib_seconds();
 
 		before = ps_get("pages_scanned");
 		lib_sleep_ms(400);
-		share = (double)(ps_get("pages_scanned") - before) / PAGES;
-		share *= 0.4 / (lib_seconds() - at);
-		most = share > most ? share : most;
+		shares[i] = (double)(ps_get("pages_scanned") - before) / PAGES;
+		shares[i] *= 0.4 / (lib_seconds() - at);
 	}
 	passes = (lib_seconds() - begin) / 2;
 	scans = ps_get("full_scans") - scans;
-	lib_note("%lld passes of %.1f; in 0.4 s up to %.0f %% of the pages", scans, passes,
-		 100 * most);
+	/* Who does a pass in one go does so in each of eight; who was late, not so often. */
+	qsort(shares, ARRAY_SIZE(shares), sizeof(*shares), lib_compare_doubles);
+	lib_note("%lld passes of %.1f; in 0.4 s up to %.0f %% of the pages, mostly", scans, passes,
+		 100 * shares[35]);
 	EXPECT_LT(0.7 * passes - 1, scans);
 	EXPECT_GT(1.15 * passes + 1, scans);
-	EXPECT_GT(0.5, most);
+	EXPECT_GT(0.5, shares[35]);
 	EXPECT_LT(0, ps_get("pages_scanned") - first);
 }
 

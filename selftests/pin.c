@@ -392,7 +392,7 @@ static long do_direct_reads(struct child *self, const long *arg)
 	return 0;
 }
 
-TEST_F(direct, read_into_pages_that_are_being_merged)
+TEST_F_TIMEOUT(direct, read_into_pages_that_are_being_merged, 100)
 {
 	outcome = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, outcome);

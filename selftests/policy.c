@@ -363,6 +363,22 @@ TEST_F_TIMEOUT(policy, split_gained, 200)
 		ASSERT_EQ(0, ps_ledger(self->dev, self->id[vm], &ledger));
 		EXPECT_EQ(gained(&self->oracle.region[vm], before[vm]), ledger.split_gained);
 	}
+	/* What is huge again has gained nothing. */
+	for (size_t nr = 0; nr < self->oracle.region[0].blocks; nr++) {
+		if (!before[0][nr])
+			continue;
+		child_fill(&self->child[0], nr * BLOCK_PAGES, BLOCK_PAGES,
+			   (1ULL << 51) + nr * BLOCK_PAGES, 1);
+		EXPECT_EQ(0, child_madvise(&self->child[0], nr * BLOCK_PAGES, BLOCK_PAGES,
+					   MADV_COLLAPSE));
+	}
+	ASSERT_EQ(0, ps_scan(self->dev, SETTLE));
+	oracle_look(&self->oracle);
+	for (unsigned int vm = 0; vm < VMS; vm++) {
+		ASSERT_EQ(0, ps_ledger(self->dev, self->id[vm], &ledger));
+		EXPECT_EQ(gained(&self->oracle.region[vm], before[vm]), ledger.split_gained);
+	}
+	EXPECT_EQ(0, gained(&self->oracle.region[0], before[0]));
 }
 
 /* Huge pages that equal another as a whole: three alike, two alike, two of zeros, one alone. */

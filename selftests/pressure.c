@@ -13,7 +13,7 @@
 #define CGROUP	"pshare-pressure"
 
 /* Giving back may pause for half a minute where it found nothing to do. */
-#define PATIENCE_MS	120000
+#define PATIENCE_MS	250000
 
 FIXTURE(pressure) {
 	struct pair pair;
@@ -72,7 +72,7 @@ static bool something_swapped(void *child)
 }
 
 /* The scanner stands still: it is the shortage that has the pages given back. */
-TEST_F_TIMEOUT(pressure, singles_are_given_back, 280)
+TEST_F_TIMEOUT(pressure, singles_are_given_back, 800)
 {
 	struct pair *pair = &self->pair;
 	long long kills = vmstat("oom_kill");
@@ -97,7 +97,7 @@ TEST_F_TIMEOUT(pressure, singles_are_given_back, 280)
 }
 
 /* Two that share save a page, which is worth more now than ever. */
-TEST_F_TIMEOUT(pressure, shared_pages_stay, 280)
+TEST_F_TIMEOUT(pressure, shared_pages_stay, 800)
 {
 	struct pair *pair = &self->pair;
 	long long kills = vmstat("oom_kill");
@@ -113,7 +113,7 @@ TEST_F_TIMEOUT(pressure, shared_pages_stay, 280)
 }
 
 /* Those that nobody maps are freed, or the module would hold what it cannot use. */
-TEST_F_TIMEOUT(pressure, unmapped_pages_are_freed, 280)
+TEST_F_TIMEOUT(pressure, unmapped_pages_are_freed, 800)
 {
 	struct pair *pair = &self->pair;
 
@@ -126,7 +126,7 @@ TEST_F_TIMEOUT(pressure, unmapped_pages_are_freed, 280)
 }
 
 /* The scanner works while memory is short, and pages go to swap under its hands. */
-TEST_F_TIMEOUT(pressure, while_scanning, 280)
+TEST_F_TIMEOUT(pressure, while_scanning, 800)
 {
 	struct pair *pair = &self->pair;
 	long long kills = vmstat("oom_kill");
@@ -157,7 +157,7 @@ static long long cgroup_kills(void)
 }
 
 /* A page of one's own needs room in one's cgroup, where there may be none. */
-TEST_F_TIMEOUT(pressure, cgroup_at_its_limit, 280)
+TEST_F_TIMEOUT(pressure, cgroup_at_its_limit, 800)
 {
 	long long kills = vmstat("oom_kill");
 	struct child c, d;

@@ -358,6 +358,31 @@ TEST_F(share, whole_process_now_and_later)
 	EXPECT_EQ(0, child_wrong(&self->b, 0, PAGES, SEED, 1));
 }
 
+struct passes {
+	long long end;
+};
+
+static bool passes_done(void *arg)
+{
+	return ps_get("full_scans") >= ((struct passes *)arg)->end;
+}
+
+/* Address space in which nothing is costs nothing: 128 TiB of it, or more. */
+TEST_F_TIMEOUT(share, holes_are_left_in_one_step, 100)
+{
+	struct passes passes;
+
+	child_fill(&self->a, 0, PAGES, SEED, 1);
+	ASSERT_EQ(0, ps_add(self->dev, self->a.pid, NULL, 0, "one", NULL));
+	/* What counts as looked at is what the process has, in some hundred pages. */
+	ASSERT_EQ(0, ps_set("pages_to_scan", 100));
+	ASSERT_EQ(0, ps_set("sleep_millisecs", 1000));
+	ASSERT_EQ(0, ps_set("run", 1));
+	passes.end = ps_get("full_scans") + 1;
+	EXPECT_TRUE(lib_wait(passes_done, &passes, 15000));
+	ASSERT_EQ(0, ps_set("run", 0));
+}
+
 /* Memory that processes share on purpose must stay shared between them alone. */
 TEST_F(share, shared_mappings_are_left_alone)
 {

@@ -269,7 +269,7 @@ TEST_F_TIMEOUT(squeeze, best_first_until_it_is_enough, 300)
 		 meminfo_kb("MemAvailable") - self->wanted_kb);
 	EXPECT_EQ(0, out_of_order(&order));
 	EXPECT_EQ(LEVELS - order.nr, left);
-	EXPECT_LT(0, order.nr);
+	ASSERT_LT(0, order.nr);
 	EXPECT_LT(0, left);
 	/* The rest are all worse than the worst of these. */
 	EXPECT_LT(best_left(&order), order.twins[order.nr - 1]);

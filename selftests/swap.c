@@ -172,7 +172,7 @@ static long do_work(struct child *self, const long *arg)
 }
 
 /* Too little memory for all, with the scanner at full speed. */
-TEST_F(swap, pressure)
+TEST_F_TIMEOUT(swap, pressure, 100)
 {
 	long long swapped_out;
 	struct child c, d;

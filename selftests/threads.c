@@ -460,21 +460,16 @@ TEST_F_TIMEOUT(threads, budget, 100)
 	child_kill(&child);
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* A limit is for all of them together. */
 TEST_F_TIMEOUT(threads, limit, 200)
 {
 	static const int percent[] = { 10, 100 };
 	double looks[5], begin, cpu;
-	struct child child;
+	struct child child[4];
 
-	one_region(_metadata, self->dev, &child);
+	/* A pass shall take longer than the shortest, 20 ms, on a quick machine, too. */
+	for (unsigned int i = 0; i < ARRAY_SIZE(child); i++)
+		one_region(_metadata, self->dev, &child[i]);
 	ASSERT_EQ(0, ps_set("scan_threads", 2));
 	for (unsigned int k = 0; k < 2; k++) {
 		ASSERT_EQ(0, ps_set("max_cpu_percent", percent[k]));
@@ -486,12 +481,13 @@ TEST_F_TIMEOUT(threads, limit, 200)
 			lib_sleep_ms(3000);
 			looks[i] = 100 * (cpu_of_threads().all - cpu) / (lib_seconds() - begin);
 		}
-		qsort(looks, 5, sizeof(*looks), compare_doubles);
+		qsort(looks, 5, sizeof(*looks), lib_compare_doubles);
 		lib_note("at %d %%: %.1f %%", percent[k], looks[2]);
 		EXPECT_GT(percent[k] * 1.4 + 6, looks[2]);
 		EXPECT_LT(percent[k] * 0.3, looks[2]);
 	}
-	child_kill(&child);
+	for (unsigned int i = 0; i < ARRAY_SIZE(child); i++)
+		child_kill(&child[i]);
 }
 
 struct priority {

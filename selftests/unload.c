@@ -185,7 +185,7 @@ TEST_F(unload, while_merged)
 		EXPECT_EQ(0, child_madvise(&self->child[i], 0, PAGES, MADV_DONTNEED));
 }
 
-TEST_F(unload, while_scanning)
+TEST_F_TIMEOUT(unload, while_scanning, 100)
 {
 	unsigned int i;
 
@@ -219,7 +219,7 @@ static pid_t start_visitor(unsigned int wait_us)
 	_exit(0);
 }
 
-TEST_F(unload, while_processes_exit)
+TEST_F_TIMEOUT(unload, while_processes_exit, 100)
 {
 	pid_t visitor[6];
 	unsigned int i, k;

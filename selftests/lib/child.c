@@ -161,7 +161,7 @@ static bool child_gone(struct child *child, int ms)
 
 bool child_finish_in(struct child *child, unsigned int ms, long *result)
 {
-	double end = lib_seconds() + ms / 1000.0;
+	double end = lib_seconds() + ms / 1000.0 * lib_scale();
 	struct timespec deadline;
 
 	do {

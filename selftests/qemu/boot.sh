@@ -22,7 +22,7 @@ shift 2
 [ $# -gt 0 ] || die "no tests are named"
 programs=("$@")
 scale=$(kernel_scale "$version")
-seconds=${SECONDS_EACH:-$((300 * scale))}
+seconds=${SECONDS_EACH:-$((900 * scale))}
 # After a program the kernel is searched for leaks, without a word meanwhile.
 patience=$((seconds + 20 * scale))
 kept=$build/qemu/$version-selftests${BOOT_NAME:+-$BOOT_NAME}

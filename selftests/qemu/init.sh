@@ -28,6 +28,10 @@ mount -t hugetlbfs huge /dev/hugepages
 echo 0 >/proc/sys/kernel/panic_on_oops
 echo 4 >/proc/sys/vm/nr_hugepages
 ulimit -c 0
+# khugepaged would make huge pages of what tests have split: one scan, then it sleeps for weeks.
+echo 2147483647 >/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs
+# Free pages in lists of each CPU, tens of MiB, are not counted as available: short lists.
+echo 100000 >/proc/sys/vm/percpu_pagelist_high_fraction
 # The emulated CPUs stand still when the host is busy: that is no lockup.
 echo 60 >/proc/sys/kernel/watchdog_thresh
 # Every message counts, from every moment.
