@@ -199,6 +199,13 @@ unsigned long pshare_alike_bytes(void)
 	return once && once != spare[0] ? bytes_of(READ_ONCE(alike.order)) : 0;
 }
 
+static void free_bitmaps(void)
+{
+	if (alike.once != spare[0])
+		kvfree(alike.once);
+	alike.once = NULL;
+}
+
 /**
  * pshare_alike_exit() - give up a search that is under way
  *
@@ -206,9 +213,7 @@ unsigned long pshare_alike_bytes(void)
  */
 void pshare_alike_exit(void)
 {
-	if (alike.once != spare[0])
-		kvfree(alike.once);
-	alike.once = NULL;
+	free_bitmaps();
 	alike.stale = true;
 }
 
@@ -368,7 +373,7 @@ bool pshare_alike_some(unsigned long *seen)
 	}
 	if (block || !next_phase())
 		return false;
-	pshare_alike_exit();
-	alike.stale = false;
+	/* Samples that have changed meanwhile are a matter of the next one. */
+	free_bitmaps();
 	return true;
 }

@@ -307,7 +307,7 @@ static void fill_ledger(struct pshare_read_ledger *read, const struct pshare_reg
 /*
  * The region with the number @id, or with PSHARE_READ_NEXT in @flags the first from there
  * on, with a reference; NULL if there is none.  A process that is gone, which the scanner
- * has not noticed yet, has no region.
+ * has not noticed yet, has no region.  The mutex may be dropped in between.
  */
 static struct pshare_region *find_living(u64 id, u32 flags)
 {
@@ -323,7 +323,10 @@ static struct pshare_region *find_living(u64 id, u32 flags)
 			return region;
 		id = (u64)region->id + 1;
 		pshare_region_del(region);
+		/* What was known of it goes, which takes a while if it was large. */
+		mutex_unlock(&pshare_scan_mutex);
 		pshare_region_put(region);
+		mutex_lock(&pshare_scan_mutex);
 		if (!(flags & PSHARE_READ_NEXT))
 			return NULL;
 	}

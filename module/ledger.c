@@ -125,6 +125,22 @@ struct pshare_block *pshare_ledger_find(struct pshare_ledger *ledger, unsigned l
 }
 
 /**
+ * pshare_ledger_any() - is anything known of a stretch?
+ * @ledger: of the region
+ * @addr: first address
+ * @end: address behind the last
+ *
+ * Context: scan mutex held, or by who holds it and waits.
+ * Return: true when there is a block of which some lies there.
+ */
+bool pshare_ledger_any(struct pshare_ledger *ledger, unsigned long addr, unsigned long end)
+{
+	unsigned long index = addr >> HPAGE_PMD_SHIFT;
+
+	return xa_find(&ledger->blocks, &index, (end - 1) >> HPAGE_PMD_SHIFT, XA_PRESENT);
+}
+
+/**
  * pshare_ledger_look() - the same for who is not alone
  * @ledger: of the region
  * @addr: the address
@@ -231,7 +247,8 @@ static void set_class(struct pshare_ledger *ledger, struct pshare_block *block,
 void pshare_ledger_mark(struct pshare_ledger *ledger, struct pshare_block *block, bool huge,
 			bool split)
 {
-	unsigned int place, saved = 0;
+	unsigned long saved = 0;
+	unsigned int place;
 
 	block->huge = huge;
 	if (block->split == split)

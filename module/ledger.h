@@ -95,8 +95,8 @@ struct pshare_census {
  * @mapped are read anywhere, and may be a moment old.
  *
  * Who holds the mutex may have others look at pages while he waits for them (crew.c).  They
- * may call pshare_ledger_look(), _add(), _see(), _note() and _samples(), each for blocks of its
- * own.
+ * may call pshare_ledger_any(), and pshare_ledger_look(), _add(), _see(), _note() and _samples(),
+ * each for blocks of its own.
  */
 struct pshare_ledger {
 	struct xarray blocks;
@@ -130,6 +130,7 @@ enum pshare_class pshare_ledger_get(struct pshare_ledger *ledger, unsigned long 
 bool pshare_ledger_all(struct pshare_ledger *ledger, unsigned long addr, unsigned long nr,
 		       enum pshare_class class);
 struct pshare_block *pshare_ledger_find(struct pshare_ledger *ledger, unsigned long addr);
+bool pshare_ledger_any(struct pshare_ledger *ledger, unsigned long addr, unsigned long end);
 struct pshare_block *pshare_ledger_look(struct pshare_ledger *ledger, unsigned long addr);
 struct pshare_block *pshare_ledger_make(struct pshare_ledger *ledger, unsigned long addr);
 struct pshare_block *pshare_ledger_add(struct pshare_ledger *ledger, unsigned long addr);

@@ -249,13 +249,15 @@ unlock_mm:
 	return result;
 }
 
-/* A shared page without content, charged to the memory cgroup of @mm. */
-static struct page *alloc_shared(struct mm_struct *mm)
+/* A shared page without content, from @node if possible, charged to the memory cgroup of @mm. */
+static struct page *alloc_shared(struct mm_struct *mm, int node)
 {
-	struct folio *folio = folio_alloc(GFP_HIGHUSER | GFP_QUIET, 0);
+	struct page *page = alloc_pages_node(node, GFP_HIGHUSER | GFP_QUIET, 0);
+	struct folio *folio;
 
-	if (!folio)
+	if (!page)
 		return NULL;
+	folio = page_folio(page);
 	/* Pages that nobody is charged for would be a way round memory.max. */
 	if (mem_cgroup_charge(folio, mm, GFP_KERNEL | GFP_QUIET)) {
 		folio_put(folio);
@@ -280,7 +282,8 @@ static struct page *alloc_shared(struct mm_struct *mm)
  * @copy: set to the shared page, which nothing maps yet; to be freed by
  *	  pshare_merge_free()
  *
- * The content is as of now.  The page at @addr may change at any time.
+ * The content is as of now.  The page at @addr may change at any time.  The copy is on its
+ * node, as one of those who share it had it there, and not where the scanner runs.
  *
  * Context: process, may sleep; takes mmap_lock for reading.
  * Return: PSHARE_MERGE_DONE, PSHARE_MERGE_GONE, PSHARE_MERGE_BUSY or
@@ -293,20 +296,18 @@ enum pshare_merge_result pshare_merge_copy(struct mm_struct *mm, unsigned long a
 	struct vm_area_struct *vma;
 	struct page *page, *shared;
 
-	shared = alloc_shared(mm);
-	if (!shared)
-		return PSHARE_MERGE_NOMEM;
-	if (!pshare_walk_lock(mm, PSHARE_LOCK_HASTY)) {
-		pshare_merge_free(shared);
+	if (!pshare_walk_lock(mm, PSHARE_LOCK_HASTY))
 		return PSHARE_MERGE_BUSY;
-	}
 	vma = pshare_walk_vma(mm, addr);
 	if (vma)
 		found = pshare_walk_one(vma, addr, &page);
 	mmap_read_unlock(mm);
-	if (found != PSHARE_FOUND_ANON) {
-		pshare_merge_free(shared);
+	if (found != PSHARE_FOUND_ANON)
 		return PSHARE_MERGE_GONE;
+	shared = alloc_shared(mm, page_to_nid(page));
+	if (!shared) {
+		put_page(page);
+		return PSHARE_MERGE_NOMEM;
 	}
 	if (PageHWPoison(page)) {
 		put_page(page);
@@ -384,13 +385,17 @@ static bool memory_left(struct vm_area_struct *vma, unsigned long addr,
 }
 
 /* One fault that unshares; else what pshare_merge_unshare() returns. */
-static int fault_unshare(struct vm_area_struct *vma, unsigned long addr, enum pshare_spare spare)
+static int fault_unshare(struct vm_area_struct *vma, unsigned long addr, enum pshare_spare spare,
+			 bool last)
 {
 	unsigned int noreclaim, flags = FAULT_FLAG_REMOTE;
 	vm_fault_t fault;
 
 	switch (pshare_walk_one(vma, addr, NULL)) {
 	case PSHARE_FOUND_SHARED:
+		if (last)
+			return 1;
+		fallthrough;
 	case PSHARE_FOUND_LAST:
 		flags |= FAULT_FLAG_UNSHARE;
 		break;
@@ -427,15 +432,16 @@ static int fault_unshare(struct vm_area_struct *vma, unsigned long addr, enum ps
  * @addr: address of the page
  * @tries: how often to try for mmap_lock, a millisecond apart
  * @spare: what memory it may take
+ * @last: only if nobody else maps it: then it saves nothing
  *
  * Context: process, may sleep; takes mmap_lock for reading.
- * Return: 0 if it was done; 1 if neither a shared page nor the zero page is there (any
+ * Return: 0 if it was done; 1 if neither such a shared page nor the zero page is there (any
  * more); 2 if it is the zero page and may not be written to, so it stays; -ENOMEM when
  * memory is about to run out, -EBUSY when mmap_lock was not to be had, -EFAULT when the
  * fault failed otherwise.
  */
 int pshare_merge_unshare(struct mm_struct *mm, unsigned long addr, unsigned int tries,
-			 enum pshare_spare spare)
+			 enum pshare_spare spare, bool last)
 {
 	struct vm_area_struct *vma;
 	int i, err = 0;
@@ -451,7 +457,7 @@ int pshare_merge_unshare(struct mm_struct *mm, unsigned long addr, unsigned int 
 	 * stays: a fault that was not told that it may drops no lock.
 	 */
 	for (i = 0; !err && i < MAX_UNSHARE_TRIES; i++) {
-		err = fault_unshare(vma, addr, spare);
+		err = fault_unshare(vma, addr, spare, last);
 		done |= !err;
 	}
 	mmap_read_unlock(mm);

@@ -80,6 +80,6 @@ void pshare_merge_free(struct page *shared);
 bool pshare_merge_full(struct page *shared);
 int pshare_merge_sharers(struct page *shared);
 int pshare_merge_unshare(struct mm_struct *mm, unsigned long addr, unsigned int tries,
-			 enum pshare_spare spare);
+			 enum pshare_spare spare, bool last);
 
 #endif /* _PSHARE_MERGE_H */

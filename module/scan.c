@@ -154,11 +154,16 @@ static bool may_scan(void)
 	       (scans_by_itself() && pshare_region_any());
 }
 
-/* Is sleeping out of the question?  As long as a sweep is on no huge pages are split. */
+/* Is there a sweep that counts on what the pass has found?  Until it is over nothing is split. */
+static bool sweep_is_on(void)
+{
+	return READ_ONCE(scanner.sweeping) && !pshare_sweep_settled();
+}
+
+/* Is sleeping out of the question? */
 static bool in_a_hurry(void)
 {
-	return passes_wanted() ||
-	       (READ_ONCE(scanner.sweeping) && may_scan() && pshare_press_waits());
+	return passes_wanted() || (sweep_is_on() && may_scan() && pshare_press_waits());
 }
 
 /*
@@ -283,9 +288,11 @@ static bool sweep_some(unsigned long *seen)
 
 /*
  * Go on with the pass, or begin one, by one batch, or one round of no more than @most
- * pages.  Adds to *@seen what was seen.  True when the pass has come to its end.
+ * pages.  Adds to *@seen what was seen.  *@visited is set to the region, for its reference to be
+ * dropped without the mutex: with the last one goes what was known of it, which takes a while.
+ * True when the pass has come to its end.
  */
-static bool scan_some(u64 most, unsigned long *seen)
+static bool scan_some(u64 most, unsigned long *seen, struct pshare_region **visited)
 {
 	struct pshare_region *region;
 	struct mm_struct *mm;
@@ -321,7 +328,7 @@ static bool scan_some(u64 most, unsigned long *seen)
 		mmput_async(mm);
 	if (pshare_region_dead(region))
 		pshare_region_del(region);
-	pshare_region_put(region);
+	*visited = region;
 	return false;
 }
 
@@ -333,8 +340,7 @@ static void relieve(void)
 {
 	u64 since = pshare_pacer_clock();
 
-	/* A sweep counts on what the pass has found. */
-	if (!scanner.sweeping)
+	if (!sweep_is_on())
 		pshare_press_relieve(&scanner.batch);
 	pshare_shrink_relieve(&scanner.batch);
 	pshare_pacer_excuse(since);
@@ -346,6 +352,7 @@ static void scan_pages(u64 budget, u64 time)
 	u64 begin = ktime_get_ns(), all = 0;
 
 	while (all < budget && may_scan() && !kthread_should_stop() && !freezing(current)) {
+		struct pshare_region *visited = NULL;
 		u32 region = scanner.region;
 		unsigned long seen = 0;
 		bool end = false;
@@ -356,8 +363,10 @@ static void scan_pages(u64 budget, u64 time)
 			return;
 		/* Who waits for a pass does not wait for sleeps in between. */
 		if (may_scan())
-			end = scan_some(passes_wanted() ? U64_MAX : budget - all, &seen);
+			end = scan_some(passes_wanted() ? U64_MAX : budget - all, &seen, &visited);
 		mutex_unlock(&pshare_scan_mutex);
+		if (visited)
+			pshare_region_put(visited);
 		all += seen;
 		pshare_pacer_seen(region, seen);
 		if (end)
@@ -417,7 +426,7 @@ static unsigned long idle_time(void)
 		timeout = SETTLE_INTERVAL;
 	timeout = min(timeout, pshare_shrink_idle_time());
 	/* As relieve() does. */
-	if (!scanner.sweeping)
+	if (!sweep_is_on())
 		timeout = min(timeout, pshare_press_idle_time());
 	if (may_scan() && time_after(scanner.next_scan, now))
 		timeout = min(timeout, scanner.next_scan - now);
@@ -555,8 +564,8 @@ int pshare_scan_init(void)
 	scanner.next_scan = jiffies;
 	scanner.next_settle = jiffies;
 	scanner.next_poison = jiffies;
-	/* Shared pages can be neither swapped nor moved: not too many of them. */
-	pshare_knobs.max_pages_shared = min_t(unsigned long, totalram_pages() / 4, UINT_MAX);
+	/* Shared pages can be neither swapped nor moved: not too many of them where they may be. */
+	pshare_knobs.max_pages_shared = min_t(unsigned long, nr_free_buffer_pages() / 4, UINT_MAX);
 	thread = kthread_run(scan_thread, NULL, "pshared");
 	if (IS_ERR(thread))
 		return PTR_ERR(thread);

@@ -468,7 +468,8 @@ bool pshare_share_give_back(struct pshare_region *region, struct mm_struct *mm,
 	int err;
 
 	lockdep_assert_held(&pshare_scan_mutex);
-	err = pshare_merge_unshare(mm, addr, PSHARE_LOCK_HASTY, PSHARE_SPARE_RESERVE);
+	/* Another of the batch may have joined it since: then it is worth something again. */
+	err = pshare_merge_unshare(mm, addr, PSHARE_LOCK_HASTY, PSHARE_SPARE_RESERVE, true);
 	if (err == -EBUSY)
 		return false;
 	/* 1: somebody else has unshared it meanwhile; the next visit tells. */

@@ -99,7 +99,12 @@ static bool sweep_tree(struct pshare_group *group, enum pshare_tree tree, u64 to
 
 	for (node = pshare_index_find_from(&group->index, tree, sweep.from);
 	     node && node->hash <= to; node = next) {
-		next = pshare_index_next(node);
+		/* Shared pages of one hash may be many; one of them stands for all. */
+		if (tree != PSHARE_TREE_SHARED)
+			next = pshare_index_next(node);
+		else
+			next = node->hash == U64_MAX ? NULL :
+			       pshare_index_find_from(&group->index, tree, node->hash + 1);
 		if (!(++*seen % 256))
 			cond_resched();
 		if (tree != PSHARE_TREE_SHARED && node->pass != pshare_twins_pass()) {
@@ -252,7 +257,7 @@ bool pshare_sweep_some(unsigned long *seen)
 
 	lockdep_assert_held(&pshare_scan_mutex);
 	if (sweep.swept) {
-		sweep.swept = !pshare_alike_some(seen);
+		WRITE_ONCE(sweep.swept, !pshare_alike_some(seen));
 		return !sweep.swept;
 	}
 	if (!sweep.from)
@@ -274,9 +279,23 @@ bool pshare_sweep_some(unsigned long *seen)
 	sweep.from = to + 1;
 	if (!sweep.from) {
 		drop_list();
-		sweep.swept = true;
+		WRITE_ONCE(sweep.swept, true);
 	}
 	return false;
+}
+
+/**
+ * pshare_sweep_settled() - is the sweep through with the trees?
+ *
+ * What is left then is the search for those that look alike, which counts on nothing that
+ * merging changes.
+ *
+ * Context: the scanner's thread, while it sweeps.
+ * Return: true if so.
+ */
+bool pshare_sweep_settled(void)
+{
+	return READ_ONCE(sweep.swept);
 }
 
 /**

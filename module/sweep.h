@@ -5,6 +5,7 @@
 #include <linux/types.h>
 
 bool pshare_sweep_some(unsigned long *seen);
+bool pshare_sweep_settled(void);
 void pshare_sweep_exit(void);
 
 #endif /* _PSHARE_SWEEP_H */

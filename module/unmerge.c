@@ -113,7 +113,7 @@ static enum pshare_class unmerged_class(struct pshare_region *region, unsigned l
 static int unmerge_page(struct mm_struct *mm, struct pshare_region *region,
 			unsigned long addr, struct pshare_unmerging *how)
 {
-	int err = pshare_merge_unshare(mm, addr, PSHARE_LOCK_PATIENT, spare(how));
+	int err = pshare_merge_unshare(mm, addr, PSHARE_LOCK_PATIENT, spare(how), false);
 
 	if (err < 0)
 		return err;

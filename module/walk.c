@@ -29,7 +29,7 @@
  * the page table, so it costs no reference, and many such pages are one item.
  */
 
-/* Bytes of address space that one call goes over at most: where memory was, it has blocks. */
+/* Bytes of address space that one call goes over at most, if there may be something. */
 #define MAX_SPAN	(64UL << 30)
 
 /* Mappings, holes and entries of page tables that one hold of mmap_lock may look at. */
@@ -496,6 +496,19 @@ static unsigned long gather_pmd(struct vm_area_struct *vma, unsigned long addr,
 	return next;
 }
 
+/*
+ * Where to go on in a hole that ends at @hole, if no more than up to @end is to be looked
+ * at.  Nothing takes no time, however much of it there is: with page tables of five levels that
+ * is nearly all.  But where memory was there are blocks, to be dropped by and by.
+ */
+static unsigned long leave_hole(const struct pshare_batch *batch, unsigned long hole,
+				unsigned long end)
+{
+	if (hole <= end || (batch->ledger && pshare_ledger_any(batch->ledger, end, hole)))
+		return min(hole, end);
+	return hole;
+}
+
 /**
  * pshare_walk_gather() - look at a stretch of an address space
  * @mm: address space, with a reference on its users
@@ -513,7 +526,7 @@ static unsigned long gather_pmd(struct vm_area_struct *vma, unsigned long addr,
 bool pshare_walk_gather(struct mm_struct *mm, unsigned long *addr, unsigned long end,
 			struct pshare_batch *batch)
 {
-	unsigned long at = *addr, next;
+	unsigned long at = *addr, all = end, next;
 	struct vm_area_struct *vma;
 	unsigned int steps;
 
@@ -530,7 +543,7 @@ bool pshare_walk_gather(struct mm_struct *mm, unsigned long *addr, unsigned long
 		vma = find_vma(mm, at);
 		if (!vma || vma->vm_start > at) {
 			found = PSHARE_FOUND_NONE;
-			next = vma ? min(vma->vm_start, end) : end;
+			next = leave_hole(batch, vma ? min(vma->vm_start, all) : all, end);
 		} else {
 			found = classify_vma(vma);
 			if (batch->all && vma_is_anonymous(vma) && vma->anon_vma)
