@@ -18,6 +18,7 @@
 #include <linux/string.h>
 #include <uapi/linux/sched/types.h>
 
+#include "batch.h"
 #include "compat/kthread.h"
 #include "crew.h"
 #include "knobs.h"
@@ -153,8 +154,8 @@ static void look_at_part(struct member *member, unsigned int i)
 		batch->room = PSHARE_MAX_SAMPLES;
 		if (!pshare_walk_gather(round.mm, &at, end, batch))
 			break;
-		pshare_walk_hash(batch);
-		pshare_walk_put_pages(batch);
+		pshare_batch_hash(batch);
+		pshare_batch_put_pages(batch);
 		memcpy(&member->item[member->nr], batch->item, batch->nr * sizeof(*batch->item));
 		member->nr += batch->nr;
 		part->nr += batch->nr;

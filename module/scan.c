@@ -68,15 +68,6 @@
 /* Tries at one place of a locked address space before the region is passed over. */
 #define MAX_BUSY	10
 
-struct pshare_knobs pshare_knobs = {
-	.run = PSHARE_RUN_STOP,
-	.pages_to_scan = 100,
-	.sleep_millisecs = 20,
-	.nice = 5,
-	.use_zero_pages = 1,
-	.scan_threads = 1,
-};
-
 /* Serializes changes of pshare_knobs.run; taken before the scan mutex. */
 static DEFINE_MUTEX(control_mutex);
 

@@ -21,6 +21,15 @@
 #include "share.h"
 #include "sysfs.h"
 
+struct pshare_knobs pshare_knobs = {
+	.run = PSHARE_RUN_STOP,
+	.pages_to_scan = 100,
+	.sleep_millisecs = 20,
+	.nice = 5,
+	.use_zero_pages = 1,
+	.scan_threads = 1,
+};
+
 /**
  * struct sums - figures of all regions together, in pages but for @metadata
  * @shared:	shared pages that exist

@@ -12,6 +12,7 @@
 #include <linux/sched.h>
 
 #include "alike.h"
+#include "batch.h"
 #include "crew.h"
 #include "hugepage.h"
 #include "knobs.h"
@@ -353,10 +354,10 @@ bool pshare_visit_batch(struct pshare_region *region, struct mm_struct *mm, unsi
 		return false;
 	if (batch->noted)
 		pshare_alike_stale();
-	pshare_walk_hash(batch);
+	pshare_batch_hash(batch);
 	masked = !rules->split_least && look_at_masks(region, batch, masks);
 	/* Merging counts references: ours must be gone. */
-	pshare_walk_put_pages(batch);
+	pshare_batch_put_pages(batch);
 	visited = visit_items(region, mm, batch->item, batch->nr, masked ? masks : NULL, rules,
 			      U64_MAX, addr, seen);
 	if (visited == VISITED && batch->nr && is_memory(&batch->item[batch->nr - 1]))

@@ -359,7 +359,8 @@ static bool add_anon(struct pshare_batch *batch, struct pshare_block *block,
  * An entry is going to be looked at: what it maps should be there by then.  Inlined for the
  * same reason as pshare_hash_prefetch().
  */
-static __always_inline void look_ahead(const struct pshare_block *block, pte_t pte, unsigned long addr)
+static __always_inline void look_ahead(const struct pshare_block *block, pte_t pte,
+				       unsigned long addr)
 {
 	struct page *page;
 
@@ -514,7 +515,7 @@ static unsigned long leave_hole(const struct pshare_batch *batch, unsigned long 
  * @mm: address space, with a reference on its users
  * @addr: in: where to begin; out: where to go on, @end or more when all was seen
  * @end: where to end
- * @batch: filled; its pages hold a reference, to be dropped by pshare_walk_put_pages()
+ * @batch: filled; its pages hold a reference, to be dropped by pshare_batch_put_pages()
  *
  * Takes mmap_lock once, for a bounded time.  What a ledger is told of pages that are found
  * new or changed holds if they are then put into their class; see pshare_ledger_unsee().
@@ -563,46 +564,4 @@ bool pshare_walk_gather(struct mm_struct *mm, unsigned long *addr, unsigned long
 	mmap_read_unlock(mm);
 	*addr = at;
 	return true;
-}
-
-/* Memory that has failed meanwhile is not read. */
-static void hash_item(struct pshare_item *item)
-{
-	if (!item->page)
-		return;
-	if (PageHWPoison(item->page))
-		item->found = PSHARE_FOUND_UNFIT;
-	else if (item->found == PSHARE_FOUND_ANON)
-		item->hash = pshare_hash_sample_is_zero(item->sample) ?
-			     pshare_hash_maybe_zero(item->page) : pshare_hash_page(item->page);
-}
-
-/**
- * pshare_walk_hash() - hash the pages of a batch that are to be looked at
- * @batch: what pshare_walk_gather() filled
- *
- * Context: process, no lock of the pages' held.
- */
-void pshare_walk_hash(struct pshare_batch *batch)
-{
-	unsigned int i;
-
-	for (i = 0; i < batch->nr; i++)
-		hash_item(&batch->item[i]);
-}
-
-/**
- * pshare_walk_put_pages() - drop the references of a batch
- * @batch: what pshare_walk_gather() filled; its pages are gone afterwards
- */
-void pshare_walk_put_pages(struct pshare_batch *batch)
-{
-	unsigned int i;
-
-	for (i = 0; i < batch->nr; i++) {
-		if (!batch->item[i].page)
-			continue;
-		put_page(batch->item[i].page);
-		batch->item[i].page = NULL;
-	}
 }

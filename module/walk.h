@@ -58,7 +58,7 @@ enum pshare_found {
  *		reference; else NULL
  * @sample:	with @page: its sample, if the batch has a ledger
  * @broken:	with @page and a ledger: PSHARE_SEEN_BROKEN
- * @hash:	for PSHARE_FOUND_ANON: hash of its content, once pshare_walk_hash() has come by
+ * @hash:	for PSHARE_FOUND_ANON: hash of its content, once pshare_batch_hash() has come by
  * @huge:	for anonymous pages: the entry of a huge page maps them
  */
 struct pshare_item {
@@ -115,8 +115,6 @@ struct pshare_batch {
 bool pshare_walk_lock(struct mm_struct *mm, unsigned int tries);
 bool pshare_walk_gather(struct mm_struct *mm, unsigned long *addr, unsigned long end,
 			struct pshare_batch *batch);
-void pshare_walk_hash(struct pshare_batch *batch);
-void pshare_walk_put_pages(struct pshare_batch *batch);
 pmd_t *pshare_walk_table(struct mm_struct *mm, unsigned long addr);
 struct vm_area_struct *pshare_walk_vma(struct mm_struct *mm, unsigned long addr);
 void pshare_walk_zeros(struct mm_struct *mm, unsigned long addr, unsigned long *zeros);

@@ -170,7 +170,8 @@ static size_t changed_by_passes(struct _test_data_estimate *self)
 		changes = changed(self, &before);
 		moved = vmstat("pgmigrate_success") - moved;
 		if (changes)
-			lib_note("%zu entries changed, the kernel moved %lld pages", changes, moved);
+			lib_note("%zu entries changed, the kernel moved %lld pages", changes,
+				 moved);
 	} while (changes && moved && ++tries < 5);
 	return changes;
 }

@@ -24,6 +24,8 @@ limit=${SECONDS_ALL:-3600}
 guest_memory=${GUEST_MEMORY:-256}
 memory=${MEM:-3072}
 out=$build/experiments
+data=$top/Documentation/experiments/data
+mkdir -p "$data"
 
 "$qemu_dir/deps.sh"
 "$qemu_dir/kernel.sh" "$version"
@@ -66,12 +68,14 @@ to_json() {
 	' "$@"
 }
 
-# All that have been made, of each experiment its boots in order.
+# All that have been made, of each experiment its boots in order: here, and those that the
+# documentation has kept of earlier runs.
 join_json() {
-	local file separator=''
+	local file name separator=''
 	echo '{ "boots": ['
-	for file in "$out"/*-[0-9]*.json; do
-		[ -e "$file" ] || continue
+	for name in $(find "$out" "$data" -name '*-[0-9]*.json' -printf '%f\n' | sort -uV); do
+		file=$out/$name
+		[ -e "$file" ] || file=$data/$name
 		printf '%s' "$separator"
 		cat "$file"
 		separator=','
@@ -113,6 +117,7 @@ for boot in $(seq "${FIRST:-1}" "${BOOTS:-3}"); do
 	done
 done
 if [ "${REPORT:-1}" != 0 ]; then
+	cp "$out"/*-[0-9]*.json "$data/"
 	expect "the report is written" "$here/report.pl" "$build/experiments.json"
 fi
 echo "1..$number"
