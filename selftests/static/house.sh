@@ -20,6 +20,7 @@ rank_of() {
 	sharers | knobs | address | hash | pace) echo 5 ;;
 	index | ledger | mask) echo 10 ;;
 	walk) echo 12 ;;
+	batch) echo 15 ;;
 	merge | region) echo 20 ;;
 	# Tracepoints have fields of the rooms below, and are hit in those above.
 	trace) echo 25 ;;
