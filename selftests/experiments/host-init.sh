@@ -225,9 +225,10 @@ run_thp() {
 	policy always always 64
 }
 
-# aslr_set NAME WORDS
+# aslr_set NAME WORDS: with zeroes in free memory.  What a boot leaves there is the same in both
+# guests and would be shared, but it is not the same from one way of booting to another.
 aslr_set() {
-	start "$1" never "$2"
+	start "$1" never "init_on_free=1 $2"
 	have work worked
 	hold
 	load guests
