@@ -261,7 +261,10 @@ void work_do(struct work *work)
 	child_fill(&work->a, 4, 1, 77, 0);
 	child_fill(&work->c, 4, 1, 77, 0);
 	squeeze();
+	/* A helper comes, and goes. */
+	work_note(work, "threads", ps_set("scan_threads", 2));
 	work_note(work, "scan", ps_scan(work->dev, 3));
+	work_note(work, "threads", ps_set("scan_threads", 1));
 
 	for_regions(work, 'u');
 	work_note(work, "scan", ps_scan(work->dev, 2));
