@@ -110,6 +110,33 @@ struct pshare_node *pshare_index_find(struct pshare_index *index,
 }
 
 /**
+ * pshare_index_find_last() - last node with a hash
+ * @index: where to look
+ * @tree: in which of its trees
+ * @hash: what to look for
+ *
+ * Return: the node that was added last among those with @hash, or NULL.
+ */
+struct pshare_node *pshare_index_find_last(struct pshare_index *index,
+					   enum pshare_tree tree, u64 hash)
+{
+	struct rb_node *rb = index->root[tree].rb_node;
+	struct pshare_node *found = NULL;
+
+	while (rb) {
+		struct pshare_node *node = rb_entry(rb, struct pshare_node, rb);
+
+		if (hash < node->hash) {
+			rb = rb->rb_left;
+		} else {
+			found = node;
+			rb = rb->rb_right;
+		}
+	}
+	return found && found->hash == hash ? found : NULL;
+}
+
+/**
  * pshare_index_next_equal() - next node with the same hash
  * @node: where to go on from
  *
@@ -120,6 +147,19 @@ struct pshare_node *pshare_index_next_equal(struct pshare_node *node)
 	struct pshare_node *next = pshare_index_next(node);
 
 	return next && next->hash == node->hash ? next : NULL;
+}
+
+/**
+ * pshare_index_prev_equal() - node before, if it has the same hash
+ * @node: where to go back from
+ *
+ * Return: the node, or NULL when there is no other.
+ */
+struct pshare_node *pshare_index_prev_equal(struct pshare_node *node)
+{
+	struct pshare_node *prev = rb_entry_safe(rb_prev(&node->rb), struct pshare_node, rb);
+
+	return prev && prev->hash == node->hash ? prev : NULL;
 }
 
 /**

@@ -84,7 +84,10 @@ struct pshare_node *pshare_index_find(struct pshare_index *index,
 				      enum pshare_tree tree, u64 hash);
 struct pshare_node *pshare_index_find_from(struct pshare_index *index,
 					   enum pshare_tree tree, u64 hash);
+struct pshare_node *pshare_index_find_last(struct pshare_index *index,
+					   enum pshare_tree tree, u64 hash);
 struct pshare_node *pshare_index_next_equal(struct pshare_node *node);
+struct pshare_node *pshare_index_prev_equal(struct pshare_node *node);
 struct pshare_node *pshare_index_first(struct pshare_index *index,
 				       enum pshare_tree tree);
 struct pshare_node *pshare_index_next(struct pshare_node *node);

@@ -12,6 +12,7 @@
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
 #include <linux/swap.h>
+#include <linux/threads.h>
 #include <linux/userfaultfd_k.h>
 
 #include "compat/compat.h"
@@ -46,8 +47,13 @@
  * 6. Map the shared page, and let the old one go.
  */
 
-/* Entries that may map one page: far from what its reference count can hold. */
-#define MAX_SHARERS	16777216
+/*
+ * Entries that may map one page.  Each fork(2) of one who has all of them adds as many, so
+ * with as many processes as there can be (PID_MAX_LIMIT, 2^22) the counts of the page still
+ * stay below 2^31.  It is one huge page's worth: a block of one content has one shared page.
+ */
+#define MAX_SHARERS	512
+static_assert((u64)MAX_SHARERS * PID_MAX_LIMIT <= 1ULL << 31);
 
 /* An unshare that has to be tried more often than this is not going to succeed. */
 #define MAX_UNSHARE_TRIES	16
@@ -351,11 +357,13 @@ int pshare_merge_sharers(struct page *shared)
  * pshare_merge_full() - must no further entry map a shared page?
  * @shared: the page
  *
- * Return: true when it has as many sharers as it may have, or is poisoned.
+ * Return: true when it has as many sharers as it may have, or more after fork(2), or is
+ * poisoned.
  */
 bool pshare_merge_full(struct page *shared)
 {
-	return PageHWPoison(shared) || compat_mapcount(shared) >= MAX_SHARERS;
+	/* A count that has overflowed is full, too. */
+	return PageHWPoison(shared) || (unsigned int)compat_mapcount(shared) >= MAX_SHARERS;
 }
 
 /*

@@ -179,21 +179,28 @@ static enum pshare_merge_result join(struct pshare_region *region, struct mm_str
 	return result;
 }
 
-/* Way 3.  PSHARE_MERGE_DIFFERS when there is no shared page of these bytes. */
+/*
+ * Way 3.  PSHARE_MERGE_DIFFERS when no shared page of these bytes takes another sharer.  A
+ * content of many sharers has many pages, all full but for some at the end; the first may have
+ * lost sharers again.
+ */
 static enum pshare_merge_result join_shared(const struct pshare_visit *visit,
-					    struct mm_struct *mm, struct pshare_node *node,
+					    struct mm_struct *mm, struct pshare_node *first,
 					    const struct pshare_rules *rules)
 {
+	struct pshare_index *index = &visit->region->group->index;
 	enum pshare_merge_result result = PSHARE_MERGE_DIFFERS;
+	struct pshare_node *node = first;
 	unsigned int tries = 0;
 
-	for (; node && result == PSHARE_MERGE_DIFFERS && tries < MAX_TRIES;
-	     node = pshare_index_next_equal(node)) {
-		if (pshare_merge_full(node->page))
-			continue;
-		tries++;
-		result = join(visit->region, mm, visit->addr, node->page, rules);
-	}
+	do {
+		if (!pshare_merge_full(node->page))
+			result = join(visit->region, mm, visit->addr, node->page, rules);
+		if (result != PSHARE_MERGE_DIFFERS)
+			break;
+		node = tries ? pshare_index_prev_equal(node) :
+		       pshare_index_find_last(index, PSHARE_TREE_SHARED, first->hash);
+	} while (++tries < MAX_TRIES && node && node != first);
 	return result;
 }
 

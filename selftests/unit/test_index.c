@@ -248,6 +248,12 @@ static void do_find(unsigned int which, enum pshare_tree tree)
 		node = pshare_index_next_equal(node);
 	}
 	CHECK(!node);
+	node = pshare_index_find_last(&model.index[which], tree, model.values[v]);
+	while (i--) {
+		CHECK(node == slot->entries[i].node);
+		node = pshare_index_prev_equal(node);
+	}
+	CHECK(!node);
 }
 
 /* Look for a hash or whatever comes behind it. */
@@ -447,6 +453,14 @@ static void equal_order(void)
 				continue;
 			CHECK(at == node[i]);
 			at = pshare_index_next_equal(at);
+		}
+		CHECK(!at);
+		at = pshare_index_find_last(&index, PSHARE_TREE_CANDIDATE, 7);
+		for (i = ARRAY_SIZE(node); i-- > 0;) {
+			if (mask & 1U << i)
+				continue;
+			CHECK(at == node[i]);
+			at = pshare_index_prev_equal(at);
 		}
 		CHECK(!at);
 		check_shape(&index, PSHARE_TREE_CANDIDATE);
