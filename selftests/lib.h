@@ -145,6 +145,8 @@ size_t zero_frames(pid_t pid, const void *address, size_t count);
 size_t shared_frames(pid_t pid, const void *address, size_t count);
 /* What /proc/kpageflags says of a frame. */
 uint64_t frame_flags(uint64_t frame);
+/* The same of @count frames from @first on. */
+void frames_flags(uint64_t first, size_t count, uint64_t *flags);
 /* Frames that occur in both ranges, wherever. */
 size_t common_frames(pid_t pid1, const void *address1, size_t count1, pid_t pid2,
 		     const void *address2, size_t count2);

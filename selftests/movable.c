@@ -421,11 +421,14 @@ TEST_F_TIMEOUT(movable, block_with_failed_page, 250)
 /* Memory in it has failed: in the test before this one, say. */
 static bool block_has_failed(FIXTURE_DATA(movable) *self, long block)
 {
-	uint64_t first = block * self->block_pages;
-
-	for (uint64_t i = 0; i < self->block_pages; i++)
-		if (frame_flags(first + i) & 1ULL << KPF_HWPOISON)
-			return true;
+	uint64_t first = block * self->block_pages, flags[512];
+	/* A block has a multiple of that. */
+	for (uint64_t i = 0; i < self->block_pages; i += ARRAY_SIZE(flags)) {
+		frames_flags(first + i, ARRAY_SIZE(flags), flags);
+		for (size_t j = 0; j < ARRAY_SIZE(flags); j++)
+			if (flags[j] & 1ULL << KPF_HWPOISON)
+				return true;
+	}
 	return false;
 }
 

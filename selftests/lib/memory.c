@@ -170,14 +170,21 @@ size_t zero_frames(pid_t pid, const void *address, size_t count)
 	return found;
 }
 
-uint64_t frame_flags(uint64_t frame)
+void frames_flags(uint64_t first, size_t count, uint64_t *flags)
 {
 	int fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
-	uint64_t flags;
+	ssize_t bytes = count * sizeof(*flags);
 
-	if (pread(fd, &flags, sizeof(flags), frame * sizeof(flags)) != sizeof(flags))
+	if (pread(fd, flags, bytes, first * sizeof(*flags)) != bytes)
 		lib_die("cannot read /proc/kpageflags");
 	close(fd);
+}
+
+uint64_t frame_flags(uint64_t frame)
+{
+	uint64_t flags;
+
+	frames_flags(frame, 1, &flags);
 	return flags;
 }
 
