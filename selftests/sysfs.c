@@ -11,33 +11,13 @@
 
 #include "kselftest_harness.h"
 #include "lib.h"
+#include "lib/knobs.h"
 
 #define DEBUGFS		"/sys/kernel/debug/pshare"
 #define NOBODY		65534
 #define NR_PAGES	64
 
-struct knob {
-	const char *name;
-	long long min, max;
-};
-
-static const struct knob knobs[] = {
-	{ "run", 0, 3 },
-	{ "pages_to_scan", 1, 0xffffffff },
-	{ "sleep_millisecs", 0, 0xffffffff },
-	{ "max_cpu_percent", 0, 100 },
-	{ "target_scan_seconds", 0, 0xffffffff },
-	{ "use_zero_pages", 0, 1 },
-	{ "max_pages_shared", 0, 0xffffffff },
-	{ "huge_split_min", 1, 512 },
-	{ "huge_min_free_percent", 0, 100 },
-	{ "compare_groups", 0, 1 },
-	{ "aslr_sample", 0, 100 },
-	{ "scan_threads", 1, 16 },
-};
-
-/* The knobs that take words, the second one numbers as well. */
-static const char * const policies[] = { "keep", "benefit", "pressure", "always" };
+/* The other knob that takes words, and numbers as well. */
 static const char * const niceness[] = { "-20", "-1", "0", "5", "19", "idle" };
 
 static const char * const counters[] = {

@@ -2,23 +2,18 @@
 /*
  * What a page costs in a steady pass, by the clock.  In a machine that counts instructions
  * (-icount shift=0) a nanosecond is an instruction of its single CPU.
- *
- * Needs nothing but the first version of the interface, so that an older module can be
- * measured beside a newer one.
  */
 #include <fcntl.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "uapi/pshare.h"
+#include "device.h"
 
 #define PAGE	4096UL
 #define PAGES	8192UL
@@ -26,24 +21,6 @@
 #define REPEATS	5
 
 static int dev;
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static void load(void)
-{
-	int fd = open("/pshare.ko", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
-		die("pshare.ko");
-	close(fd);
-	dev = open("/dev/pshare", O_RDWR | O_CLOEXEC);
-	if (dev < 0)
-		die("/dev/pshare");
-}
 
 static void knob(const char *name, const char *value)
 {
@@ -68,37 +45,6 @@ static uint64_t now(void)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
-static void scan(unsigned int passes)
-{
-	struct pshare_scan arg = { .size = sizeof(arg), .passes = passes };
-
-	if (ioctl(dev, PSHARE_IOC_SCAN, &arg))
-		die("scan");
-}
-
-static __u64 add(char *mem)
-{
-	/* The size of the first version. */
-	struct pshare_add arg = { .size = offsetof(struct pshare_add, group) + PSHARE_GROUP_SIZE,
-				  .flags = PSHARE_ADD_RANGE };
-
-	arg.pidfd = syscall(SYS_pidfd_open, getpid(), 0);
-	arg.start = (uintptr_t)mem;
-	arg.end = arg.start + PAGES * PAGE;
-	if (arg.pidfd < 0 || ioctl(dev, PSHARE_IOC_ADD, &arg))
-		die("add");
-	close(arg.pidfd);
-	return arg.id;
-}
-
-static void drop(__u64 id)
-{
-	struct pshare_remove arg = { .size = sizeof(arg), .id = id };
-
-	if (ioctl(dev, PSHARE_IOC_REMOVE, &arg))
-		die("remove");
-}
-
 static int by_size(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -113,7 +59,7 @@ static void measure(const char *name, unsigned long alike, const char *sample)
 			 -1, 0);
 	uint64_t cost[REPEATS], begin;
 	unsigned long i, j;
-	__u64 id;
+	uint64_t id;
 
 	if (mem == MAP_FAILED || madvise(mem, PAGES * PAGE, MADV_NOHUGEPAGE))
 		die("mmap");
@@ -125,25 +71,25 @@ static void measure(const char *name, unsigned long alike, const char *sample)
 		for (j = 0; alike && j < PAGE / sizeof(*word); j++)
 			word[j] = (i / alike + 1) * 0x9e3779b97f4a7c15 + j * 0x100000001b3;
 	}
-	id = add(mem);
-	scan(4);
+	id = device_add(dev, getpid(), (uintptr_t)mem, (uintptr_t)mem + PAGES * PAGE, NULL);
+	device_scan(dev, 4);
 	for (i = 0; i < REPEATS; i++) {
 		begin = now();
-		scan(PASSES);
+		device_scan(dev, PASSES);
 		cost[i] = (now() - begin) / (PASSES * PAGES);
 	}
 	qsort(cost, REPEATS, sizeof(*cost), by_size);
 	printf("# cost %s %llu (%llu to %llu)\n", name, (unsigned long long)cost[REPEATS / 2],
 	       (unsigned long long)cost[0], (unsigned long long)cost[REPEATS - 1]);
 	fflush(stdout);
-	drop(id);
+	device_remove(dev, id);
 	munmap(mem, PAGES * PAGE);
 }
 
 int main(void)
 {
 	printf("TAP version 13\n1..1\n");
-	load();
+	dev = device_load();
 	measure("unique", 1, "0");
 	measure("merged", 2, "0");
 	measure("zero", 0, "0");

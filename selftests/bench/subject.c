@@ -8,14 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "subject.h"
-#include "uapi/pshare.h"
 
 #define KSM	"/sys/kernel/mm/ksm/"
 #define PSHARE	"/sys/kernel/mm/pshare/"
@@ -41,12 +39,6 @@ struct subject {
 };
 
 static int dev = -1;
-
-void die(const char *what)
-{
-	printf("Bail out! %s: %s\n", what, strerror(errno));
-	exit(DIED);
-}
 
 const char *subject_name(const struct subject *subject)
 {
@@ -241,26 +233,12 @@ static void ksmd_pass(void)
 
 static void pshare_add(pid_t pid, uintptr_t start, uintptr_t end, const char *group)
 {
-	/* The size of the first version, so that older modules can be measured. */
-	struct pshare_add arg = { .size = offsetof(struct pshare_add, group) + PSHARE_GROUP_SIZE,
-				  .flags = PSHARE_ADD_RANGE, .start = start, .end = end };
-
-	if (group) {
-		arg.flags |= PSHARE_ADD_GROUP;
-		snprintf(arg.group, sizeof(arg.group), "%s", group);
-	}
-	arg.pidfd = syscall(SYS_pidfd_open, pid, 0);
-	if (arg.pidfd < 0 || ioctl(dev, PSHARE_IOC_ADD, &arg))
-		die("PSHARE_IOC_ADD");
-	close(arg.pidfd);
+	device_add(dev, pid, start, end, group);
 }
 
 static void pshare_pass(void)
 {
-	struct pshare_scan arg = { .size = sizeof(arg), .passes = 1 };
-
-	if (ioctl(dev, PSHARE_IOC_SCAN, &arg))
-		die("PSHARE_IOC_SCAN");
+	device_scan(dev, 1);
 	settle();
 }
 
@@ -279,18 +257,10 @@ const struct subject pshare = {
 
 void subject_begin(const struct subject *subject)
 {
-	int fd;
-
 	/* A scanner that goes first is not held back either. */
 	write_knob("/proc/sys/kernel/", "sched_rt_runtime_us", "-1");
 	if (subject->module) {
-		fd = open("/pshare.ko", O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
-			die("pshare.ko");
-		close(fd);
-		dev = open("/dev/pshare", O_RDWR | O_CLOEXEC);
-		if (dev < 0)
-			die("/dev/pshare");
+		dev = device_load();
 	} else {
 		write_knob(subject->knobs, "run", "2");
 		write_knob(subject->knobs, "pages_to_scan", "1000000000");

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "device.h"
+
 #define PAGE	4096UL
 
 struct subject;
@@ -53,10 +55,5 @@ uint64_t subject_unmerge(const struct subject *subject);
 
 /* Nanoseconds that the calling thread has run. */
 uint64_t own_time(void);
-
-/* Exit status of a program that die() has ended. */
-#define DIED	255
-
-_Noreturn void die(const char *what);
 
 #endif /* _BENCH_SUBJECT_H */

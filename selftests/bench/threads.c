@@ -9,14 +9,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "uapi/pshare.h"
+#include "device.h"
 
 #define PAGE	4096UL
 #define PAGES	65536UL	/* 256 MiB */
@@ -25,24 +23,6 @@
 #define REPEATS	7
 
 static int dev;
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static void load(void)
-{
-	int fd = open("/pshare.ko", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
-		die("pshare.ko");
-	close(fd);
-	dev = open("/dev/pshare", O_RDWR | O_CLOEXEC);
-	if (dev < 0)
-		die("/dev/pshare");
-}
 
 static void set_threads(unsigned int threads)
 {
@@ -64,33 +44,15 @@ static double now(void)
 /* Seconds for a pass. */
 static double scan(unsigned int passes)
 {
-	struct pshare_scan arg = { .size = sizeof(arg), .passes = passes };
 	double begin = now();
 
-	if (ioctl(dev, PSHARE_IOC_SCAN, &arg))
-		die("scan");
+	device_scan(dev, passes);
 	return (now() - begin) / passes;
 }
 
-static __u64 add(char *mem)
+static uint64_t add(char *mem)
 {
-	struct pshare_add arg = { .size = sizeof(arg), .flags = PSHARE_ADD_RANGE };
-
-	arg.pidfd = syscall(SYS_pidfd_open, getpid(), 0);
-	arg.start = (uintptr_t)mem;
-	arg.end = arg.start + PAGES * PAGE;
-	if (arg.pidfd < 0 || ioctl(dev, PSHARE_IOC_ADD, &arg))
-		die("add");
-	close(arg.pidfd);
-	return arg.id;
-}
-
-static void drop(__u64 id)
-{
-	struct pshare_remove arg = { .size = sizeof(arg), .id = id };
-
-	if (ioctl(dev, PSHARE_IOC_REMOVE, &arg))
-		die("remove");
+	return device_add(dev, getpid(), (uintptr_t)mem, (uintptr_t)mem + PAGES * PAGE, NULL);
 }
 
 /* Of a hundred pages so many have a twin, far away; the others are like no other. */
@@ -112,7 +74,7 @@ static void measure(const char *name, unsigned int twins, int advice)
 	char *mem = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			 -1, 0);
 	unsigned int i, threads;
-	__u64 id;
+	uint64_t id;
 
 	if (mem == MAP_FAILED || madvise(mem, PAGES * PAGE, advice))
 		die("mmap");
@@ -122,7 +84,7 @@ static void measure(const char *name, unsigned int twins, int advice)
 			set_threads(threads);
 			id = add(mem);
 			printf("# threads %s first %u %.6f\n", name, threads, scan(1));
-			drop(id);
+			device_remove(dev, id);
 		}
 	}
 	id = add(mem);
@@ -134,14 +96,14 @@ static void measure(const char *name, unsigned int twins, int advice)
 		}
 	}
 	fflush(stdout);
-	drop(id);
+	device_remove(dev, id);
 	munmap(mem, PAGES * PAGE);
 }
 
 int main(void)
 {
 	printf("TAP version 13\n1..1\n");
-	load();
+	dev = device_load();
 	measure("unique", 0, MADV_NOHUGEPAGE);
 	measure("half_merged", 50, MADV_NOHUGEPAGE);
 	measure("unique_huge", 0, MADV_HUGEPAGE);

@@ -8,28 +8,9 @@
 #include <unistd.h>
 
 #include "lib/fuzz.h"
+#include "lib/knobs.h"
 
 #define DEBUGFS		"/sys/kernel/debug/pshare/"
-
-static const struct {
-	const char *name;
-	unsigned long long min, max;
-} knobs[] = {
-	{ "run", 0, 3 },
-	{ "pages_to_scan", 1, 0xffffffff },
-	{ "sleep_millisecs", 0, 0xffffffff },
-	{ "max_cpu_percent", 0, 100 },
-	{ "target_scan_seconds", 0, 0xffffffff },
-	{ "use_zero_pages", 0, 1 },
-	{ "max_pages_shared", 0, 0xffffffff },
-	{ "huge_split_min", 1, 512 },
-	{ "huge_min_free_percent", 0, 100 },
-	{ "compare_groups", 0, 1 },
-	{ "aslr_sample", 0, 100 },
-	{ "scan_threads", 1, 16 },
-};
-
-static const char * const policies[] = { "keep", "benefit", "pressure", "always" };
 
 static void make_text(struct rng *rng, char *text)
 {
@@ -63,12 +44,13 @@ static bool text_valid(const char *text, unsigned int knob, unsigned long long *
 		return false;
 	errno = 0;
 	*value = strtoull(text, NULL, 10);
-	return !errno && *value >= knobs[knob].min && *value <= knobs[knob].max;
+	return !errno && *value >= (unsigned long long)knobs[knob].min &&
+	       *value <= (unsigned long long)knobs[knob].max;
 }
 
 static bool is_policy(const char *text)
 {
-	for (unsigned int i = 0; i < sizeof(policies) / sizeof(*policies); i++) {
+	for (unsigned int i = 0; i < NR_POLICIES; i++) {
 		size_t length = strlen(policies[i]);
 
 		if (!strncmp(text, policies[i], length) &&
@@ -86,7 +68,7 @@ static const char *fuzz_policy(struct rng *rng, bool alone)
 	int err;
 
 	if (rng_one_in(rng, 2))
-		strcpy(text, policies[rng_below(rng, sizeof(policies) / sizeof(*policies))]);
+		strcpy(text, policies[rng_below(rng, NR_POLICIES)]);
 	else
 		make_text(rng, text);
 	if (!*text)
@@ -140,7 +122,7 @@ static const char *fuzz_nice(struct rng *rng, bool alone)
 /* Writes at random to a knob: what is not allowed must change nothing. */
 const char *fuzz_knob(struct world *world, struct rng *rng, bool alone)
 {
-	unsigned int knob = rng_below(rng, sizeof(knobs) / sizeof(*knobs));
+	unsigned int knob = rng_below(rng, NR_KNOBS);
 	unsigned long long value;
 	static char why[256];
 	long long before, after;
