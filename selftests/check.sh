@@ -130,7 +130,20 @@ selftests() {
 	build_tests "$version" && build_module "$version" || return
 	# shellcheck disable=SC2086 # a list of words
 	MODULE=$dir/module/pshare.ko TOOL=$BUILD/userctl/pshare \
-		"$top/selftests/qemu/boot.sh" "$version" "$dir/selftests" $names
+		in_machines "$top/selftests/qemu/boot.sh" "$version" "$dir/selftests" $names
+}
+
+# in_machines COMMAND VERSION DIRECTORY NAME...: runs it for the programs that share a machine,
+# and then for the one that needs a machine of two nodes, each if it is named.
+in_machines() {
+	local command=("${@:1:3}") plain=() nodes=() name status=0
+	for name in "${@:4}"; do
+		[ "$name" = nodes ] && nodes+=("$name") || plain+=("$name")
+	done
+	[ ${#plain[@]} -eq 0 ] || "${command[@]}" "${plain[@]}" || status=$?
+	[ ${#nodes[@]} -eq 0 ] || APPEND="numa=fake=2${APPEND:+ $APPEND}" BOOT_NAME=nodes \
+		"${command[@]}" "${nodes[@]}" || status=$?
+	return "$status"
 }
 
 # ahead FUNCTION VERSION...: runs it for these kernels, two at a time: machines wait more than
