@@ -138,7 +138,10 @@ selftests() {
 in_machines() {
 	local command=("${@:1:3}") plain=() nodes=() name status=0
 	for name in "${@:4}"; do
-		[ "$name" = nodes ] && nodes+=("$name") || plain+=("$name")
+		case $name in
+		nodes) nodes+=("$name") ;;
+		*) plain+=("$name") ;;
+		esac
 	done
 	[ ${#plain[@]} -eq 0 ] || "${command[@]}" "${plain[@]}" || status=$?
 	[ ${#nodes[@]} -eq 0 ] || APPEND="numa=fake=2${APPEND:+ $APPEND}" BOOT_NAME=nodes \
