@@ -23,8 +23,9 @@ shift 2
 programs=("$@")
 scale=$(kernel_scale "$version")
 seconds=${SECONDS_EACH:-$((900 * scale))}
-# After a program the kernel is searched for leaks, without a word meanwhile.
-patience=$((seconds + 20 * scale))
+# Before and after a program the kernel is searched for leaks, without a word meanwhile, which
+# takes the debug kernel two minutes on a busy machine.
+patience=$((seconds + 60 * scale))
 kept=$build/qemu/$version-selftests${BOOT_NAME:+-$BOOT_NAME}
 results=0 failures=0 dirty=0 tries=0 pid=''
 

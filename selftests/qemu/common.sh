@@ -129,7 +129,7 @@ tsc_khz() {
 # With COUNT=1 in the environment a nanosecond there is an instruction of its
 # only CPU: that repeats, where time does not.  Several CPUs need what emulator.sh makes.
 qemu() {
-	local dir accel=tcg,thread=multi count='' khz program=qemu-system-x86_64
+	local dir accel=tcg,thread=multi count='' khz numa=numa=off program=qemu-system-x86_64
 	dir=$(kernel_dir "$1")
 	[ "$2" -eq 1 ] || program=$build/emulator/$program
 	if [ -n "${COUNT-}" ]; then
@@ -137,12 +137,14 @@ qemu() {
 	else
 		khz=$(tsc_khz)
 	fi
+	# Later kernels (7.3) do not pretend to have nodes when it is off.
+	case $6 in *numa=*) numa='' ;; esac
 	# shellcheck disable=SC2086 # words are meant
 	exec "$program" -M q35,mem-merge=off -cpu max,la57=off -m "$3" -smp "$2" \
 		-accel $accel $count -nodefaults -no-user-config -display none \
 		-no-reboot -serial "file:$5" -serial stdio \
 		-kernel "$dir/vmlinux.elf" -initrd "$4" -append "console=ttyS0 panic=-1 \
-mitigations=off no_timer_check tsc=reliable tsc_early_khz=$khz cryptomgr.notests numa=off \
+mitigations=off no_timer_check tsc=reliable tsc_early_khz=$khz cryptomgr.notests $numa \
 init_on_alloc=0 rcupdate.rcu_expedited=1 rcupdate.rcu_cpu_stall_timeout=60 printk.time=1 quiet $6" \
 		</dev/null
 }
