@@ -485,7 +485,8 @@ TEST_F_TIMEOUT(unload, fifty_times, 300)
 	lib_note("free %ld -> %ld KiB, SUnreclaim %ld -> %ld KiB", unused_then, unused, slab_then,
 		 slab);
 	EXPECT_LT(unused_then - unused, 1024);
-	EXPECT_LT(slab - slab_then, 512);
+	/* KASAN keeps for a while what is freed: there kmemleak looks for what is lost. */
+	EXPECT_LT(slab - slab_then, 512 * lib_scale());
 }
 
 TEST_HARNESS_MAIN
