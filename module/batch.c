@@ -8,16 +8,13 @@
 #include "hash.h"
 #include "walk.h"
 
-/* Memory that has failed meanwhile is not read. */
-static void hash_item(struct pshare_item *item)
+/* @next is the page that comes next, or NULL. */
+static void hash_item(struct pshare_item *item, struct page *next)
 {
-	if (!item->page)
-		return;
-	if (PageHWPoison(item->page))
-		item->found = PSHARE_FOUND_UNFIT;
-	else if (item->found == PSHARE_FOUND_ANON)
-		item->hash = pshare_hash_sample_is_zero(item->sample) ?
-			     pshare_hash_maybe_zero(item->page) : pshare_hash_page(item->page);
+	if (pshare_hash_sample_is_zero(item->sample))
+		item->hash = pshare_hash_maybe_zero(item->page, next);
+	else
+		item->hash = pshare_hash_page(item->page, next);
 }
 
 /**
@@ -28,10 +25,22 @@ static void hash_item(struct pshare_item *item)
  */
 void pshare_batch_hash(struct pshare_batch *batch)
 {
-	unsigned int i;
+	struct pshare_item *item, *last = NULL;
 
-	for (i = 0; i < batch->nr; i++)
-		hash_item(&batch->item[i]);
+	for (item = batch->item; item < batch->item + batch->nr; item++) {
+		if (!item->page)
+			continue;
+		/* Memory that has failed meanwhile is not read. */
+		if (PageHWPoison(item->page))
+			item->found = PSHARE_FOUND_UNFIT;
+		if (item->found != PSHARE_FOUND_ANON)
+			continue;
+		if (last)
+			hash_item(last, item->page);
+		last = item;
+	}
+	if (last)
+		hash_item(last, NULL);
 }
 
 /**

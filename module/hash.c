@@ -3,6 +3,7 @@
  * Numbers for contents: the hash of a page, and that of a sample of it.
  */
 #include <linux/build_bug.h>
+#include <linux/cache.h>
 #include <linux/compiler.h>
 #include <linux/highmem.h>
 #include <linux/random.h>
@@ -27,36 +28,56 @@ static u64 seed;
 static u64 zero_hash;
 static u32 zero_sample;
 
+/* Between two of these some lines of the page that comes next are asked for. */
+#define PIECE		512
+static_assert(PAGE_SIZE % PIECE == 0);
+
 /**
  * pshare_hash_page() - hash of a page's content
  * @page: the page, with a reference; it may change meanwhile
+ * @next: the page that is going to be read after it, which needs no reference; or NULL
+ *
+ * A processor reads ahead within a page, and begins anew with each.  So @next is asked for
+ * meanwhile, bit by bit, as not so many reads can be under way at a time.
  *
  * Context: any.
  * Return: xxh64, seeded anew each time the module is loaded.
  */
-u64 pshare_hash_page(struct page *page)
+u64 pshare_hash_page(struct page *page, struct page *next)
 {
 	void *content = kmap_local_page(page);
-	u64 hash = xxh64(content, PAGE_SIZE, seed);
+	struct xxh64_state state;
+	unsigned int at;
 
+	xxh64_reset(&state, seed);
+	for (at = 0; at < PAGE_SIZE; at += PIECE) {
+		if (next)
+			pshare_hash_prefetch(next, at, PIECE, L1_CACHE_BYTES);
+		xxh64_update(&state, content + at, PIECE);
+	}
 	kunmap_local(content);
-	return hash;
+	return xxh64_digest(&state);
 }
 
 /**
  * pshare_hash_maybe_zero() - the same of a page that is most likely zero
  * @page: as for pshare_hash_page()
+ * @next: likewise
  *
  * Context: any.
  * Return: the same hash.
  */
-u64 pshare_hash_maybe_zero(struct page *page)
+u64 pshare_hash_maybe_zero(struct page *page, struct page *next)
 {
 	void *content = kmap_local_page(page);
-	bool zero = pshare_content_is_zero(content);
+	bool zero;
 
+	/* This takes less time than asking for @next bit by bit would. */
+	if (next)
+		pshare_hash_prefetch(next, 0, PAGE_SIZE, L1_CACHE_BYTES);
+	zero = pshare_content_is_zero(content);
 	kunmap_local(content);
-	return zero ? zero_hash : pshare_hash_page(page);
+	return zero ? zero_hash : pshare_hash_page(page, NULL);
 }
 
 /**
@@ -126,6 +147,6 @@ bool pshare_hash_sample_is_zero(u32 sample)
 void pshare_hash_init(void)
 {
 	seed = get_random_u64();
-	zero_hash = pshare_hash_page(ZERO_PAGE(0));
+	zero_hash = pshare_hash_page(ZERO_PAGE(0), NULL);
 	zero_sample = pshare_hash_sample(ZERO_PAGE(0));
 }

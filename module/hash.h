@@ -12,8 +12,8 @@
 #define PSHARE_SAMPLE_STEP	(PAGE_SIZE / PSHARE_SAMPLE_LINES)
 
 void pshare_hash_init(void);
-u64 pshare_hash_page(struct page *page);
-u64 pshare_hash_maybe_zero(struct page *page);
+u64 pshare_hash_page(struct page *page, struct page *next);
+u64 pshare_hash_maybe_zero(struct page *page, struct page *next);
 bool pshare_hash_is_zero(u64 hash);
 u32 pshare_hash_sample(struct page *page);
 bool pshare_hash_sample_is_zero(u32 sample);
@@ -30,21 +30,34 @@ static inline u32 pshare_hash_fold(u64 hash)
 }
 
 /**
- * pshare_hash_prefetch() - the sample of a page is going to be read
+ * pshare_hash_prefetch() - some of a page is going to be read
  * @page: the page; needs no reference, nothing is read that could fault
+ * @at: where in it, in bytes
+ * @size: bytes from there on
+ * @step: from one line that is wanted to the next, in bytes
  *
  * Where prefetch() is the compiler's own, GCC takes a function that does nothing else for one
  * without effect, and drops calls of it; unless it is inlined before it has a chance to.
  */
-static __always_inline void pshare_hash_prefetch(struct page *page)
+static __always_inline void pshare_hash_prefetch(struct page *page, unsigned int at,
+						 unsigned int size, unsigned int step)
 {
-	unsigned int i;
+	unsigned int end = at + size;
 
 	/* With highmem most pages have no address to tell the processor. */
 	if (IS_ENABLED(CONFIG_HIGHMEM))
 		return;
-	for (i = 0; i < PSHARE_SAMPLE_LINES; i++)
-		prefetch(page_address(page) + i * PSHARE_SAMPLE_STEP);
+	for (; at < end; at += step)
+		prefetch(page_address(page) + at);
+}
+
+/**
+ * pshare_hash_prefetch_sample() - the sample of a page is going to be read
+ * @page: as above
+ */
+static __always_inline void pshare_hash_prefetch_sample(struct page *page)
+{
+	pshare_hash_prefetch(page, 0, PAGE_SIZE, PSHARE_SAMPLE_STEP);
 }
 
 #endif /* _PSHARE_HASH_H */

@@ -237,7 +237,7 @@ static enum pshare_merge_result join_new(struct pshare_region *region, struct mm
 			count_refusal(region, addr, result);
 		return result;
 	}
-	*stale = pshare_hash_page(shared) != candidate->hash;
+	*stale = pshare_hash_page(shared, NULL) != candidate->hash;
 	if (*stale)
 		goto free;
 	/* Nothing may fail once the page is mapped: it needs its node first. */

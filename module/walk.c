@@ -369,7 +369,7 @@ static __always_inline void look_ahead(const struct pshare_block *block, pte_t p
 	page = pfn_to_page(pte_pfn(pte));
 	prefetch(page);
 	if (!block || pshare_ledger_samples(block, pshare_ledger_place(addr)))
-		pshare_hash_prefetch(page);
+		pshare_hash_prefetch_sample(page);
 }
 
 static struct pshare_block *find_block(struct pshare_batch *batch, unsigned long addr)
@@ -461,7 +461,7 @@ static unsigned long gather_huge(struct vm_area_struct *vma, pmd_t *pmd, unsigne
 		       end : addr;
 	for (page = first; addr < end; addr += PAGE_SIZE, page++) {
 		if (block && end - addr > AHEAD * PAGE_SIZE)
-			pshare_hash_prefetch(page + AHEAD);
+			pshare_hash_prefetch_sample(page + AHEAD);
 		/* Poison is marked page by page. */
 		if (PageHWPoison(page) ?
 		    !add_item(batch, addr, 1, PSHARE_FOUND_UNFIT, NULL, true) :
