@@ -50,13 +50,15 @@ sub native_figures {
 	return \%figures;
 }
 
-# One thread's time of a pass, by that of two: unique.steady.
+# One thread's time of a pass, by that of two: unique.1024.steady.
 sub threads_figures {
 	my ($data) = @_;
 	my %figures;
 	for my $kind (keys %{ $data->{passes} }) {
-		my $of = $data->{passes}{$kind};
-		$figures{"$kind.$_"} = $of->{$_}{pairs}{median} for keys %$of;
+		for my $mib (keys %{ $data->{passes}{$kind} }) {
+			my $of = $data->{passes}{$kind}{$mib};
+			$figures{"$kind.$mib.$_"} = $of->{$_}{pairs}{median} for keys %$of;
+		}
 	}
 	return \%figures;
 }

@@ -86,6 +86,13 @@ sub native_passes {
 	);
 }
 
+# What is asked of two threads beside one.
+sub threads {
+	my ($mib) = @_;
+	return map { alone("two scan threads, $mib MiB, " . tr/_/ /r, 'Threads', '>=', 1.7,
+			   of('threads', "$_.$mib.steady"), '') } qw(unique unique_huge half_merged);
+}
+
 my @targets = (
 	native_passes('mix'),
 	native_passes('unique'),
@@ -94,8 +101,8 @@ my @targets = (
 	beside_ksmd('CPU until all is merged, 4 GiB', $native, 'native', 'converge.mix.4096', 1 / 6, 'ns a page'),
 	alone('metadata of a unique page', $native, '<=', 8, of('native', 'metadata.unique.1024', 'pshare'), 'bytes'),
 	beside_ksmd('merging pass, page with a twin', $count, 'count', 'pairs.merging', 1, 'instructions'),
-	(map { alone('two scan threads, steady pass, ' . tr/_/ /r, 'Threads', '>=', 1.7, of('threads', "$_.steady")) }
-		qw(unique unique_huge half_merged)),
+	threads(256),
+	threads(1024),
 	alone('part of what ksmd saves, by then', 'Real guests', '>=', 0.99, of('guests', 'saving')),
 	alone('part of what ksmd saves, by then', $native, '>=', 0.99, native_saving()),
 	beside_ksmd('write fault, page that another maps', $count, 'count', 'pairs.unshare', 1, 'instructions'),

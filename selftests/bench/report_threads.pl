@@ -24,12 +24,15 @@ sub cell {
 }
 
 my $data = decode_json(slurp($file));
-my @rows = (['memory', 'pass', 'one thread, ms', 'two threads, ms', 'times as fast']);
-for my $kind (sort keys %{ $data->{passes} }) {
-	for my $pass (qw(first steady)) {
-		my $of = $data->{passes}{$kind}{$pass} or next;
-		push @rows, [$kind =~ tr/_/ /r, $pass, cell($of->{one}, 1000, '%.0f'),
-			     cell($of->{two}, 1000, '%.0f'), cell($of->{pairs}, 1, '%.2f')];
+my $passes = $data->{passes};
+my @rows = (['memory', 'MiB', 'pass', 'one thread, ms', 'two threads, ms', 'times as fast']);
+for my $kind (sort keys %$passes) {
+	for my $mib (sort { $a <=> $b } keys %{ $passes->{$kind} }) {
+		for my $pass (qw(first steady)) {
+			my $of = $passes->{$kind}{$mib}{$pass} or next;
+			push @rows, [$kind =~ tr/_/ /r, $mib, $pass, cell($of->{one}, 1000, '%.0f'),
+				     cell($of->{two}, 1000, '%.0f'), cell($of->{pairs}, 1, '%.2f')];
+		}
 	}
 }
 replace_figures($page, 'threads', table(@rows) . "\nKernel $data->{kernel}, commit $data->{commit}; "

@@ -16,8 +16,8 @@ my (%seconds, %found);
 
 open(my $in, '<', $file) or die "$file: $!\n";
 while (<$in>) {
-	push @{$seconds{"$1 $2"}{$3}}, $4 + 0
-		if /# threads: threads (\w+) (first|steady) (\d+) ([\d.]+)/;
+	push @{$seconds{"$1 $2 $3"}{$4}}, $5 + 0
+		if /# threads: threads (\w+) (\d+) (first|steady) (\d+) ([\d.]+)/;
 }
 close($in);
 %seconds or die "$file: nothing was timed\n";
@@ -29,17 +29,17 @@ sub of {
 		 runs => scalar(@sorted) };
 }
 
-printf STDERR "%-20s %26s %26s %8s\n", 'pass', 'one thread, s', 'two threads, s', 'ratio';
+printf STDERR "%-24s %26s %26s %8s\n", 'pass', 'one thread, s', 'two threads, s', 'ratio';
 for my $name (sort keys %seconds) {
 	my ($one, $two) = map { of(@{$seconds{$name}{$_}}) } 1, 2;
-	my ($kind, $pass) = split ' ', $name;
+	my ($kind, $mib, $pass) = split ' ', $name;
 	my $ratio = $one->{median} / $two->{median};
 
 	# Each pair ran one after the other, under the same load.
 	my @pairs = map { $seconds{$name}{1}[$_] / $seconds{$name}{2}[$_] } 0 .. $one->{runs} - 1;
 	my $pairs = of(@pairs);
-	$found{$kind}{$pass} = { one => $one, two => $two, ratio => $ratio, pairs => $pairs };
-	printf STDERR "%-20s %8.3f (%.3f to %.3f) %8.3f (%.3f to %.3f) %5.2f (%.2f to %.2f)\n",
+	$found{$kind}{$mib}{$pass} = { one => $one, two => $two, ratio => $ratio, pairs => $pairs };
+	printf STDERR "%-24s %8.3f (%.3f to %.3f) %8.3f (%.3f to %.3f) %5.2f (%.2f to %.2f)\n",
 		$name, @{$one}{qw(median least most)}, @{$two}{qw(median least most)},
 		@{$pairs}{qw(median least most)};
 }
