@@ -257,6 +257,8 @@ measure_groups() {
 	hold
 	load ''
 	oracle "$1.before"
+	# Else twins in another group are counted by the estimate alone.
+	knob compare_groups 1
 	knob huge_policy always
 	passes 3
 	shot "$1.private.estimate"
