@@ -8,10 +8,12 @@
 #include "hash.h"
 #include "walk.h"
 
-/* @next is the page that comes next, or NULL. */
+/* Memory that has failed meanwhile is not read.  @next is the page that comes next, or NULL. */
 static void hash_item(struct pshare_item *item, struct page *next)
 {
-	if (pshare_hash_sample_is_zero(item->sample))
+	if (PageHWPoison(item->page))
+		item->found = PSHARE_FOUND_UNFIT;
+	else if (pshare_hash_sample_is_zero(item->sample))
 		item->hash = pshare_hash_maybe_zero(item->page, next);
 	else
 		item->hash = pshare_hash_page(item->page, next);
@@ -30,7 +32,7 @@ void pshare_batch_hash(struct pshare_batch *batch)
 	for (item = batch->item; item < batch->item + batch->nr; item++) {
 		if (!item->page)
 			continue;
-		/* Memory that has failed meanwhile is not read. */
+		/* Nor is it called for. */
 		if (PageHWPoison(item->page))
 			item->found = PSHARE_FOUND_UNFIT;
 		if (item->found != PSHARE_FOUND_ANON)

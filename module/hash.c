@@ -72,7 +72,7 @@ u64 pshare_hash_maybe_zero(struct page *page, struct page *next)
 	void *content = kmap_local_page(page);
 	bool zero;
 
-	/* This takes less time than asking for @next bit by bit would. */
+	/* The test takes less time than asking for @next bit by bit would. */
 	if (next)
 		pshare_hash_prefetch(next, 0, PAGE_SIZE, L1_CACHE_BYTES);
 	zero = pshare_content_is_zero(content);

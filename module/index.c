@@ -18,8 +18,8 @@
  *
  * A hash is no proof.  Pages with the same hash and other bytes (a guest can
  * build them on purpose if it likes) stand side by side in the tree, and the
- * caller goes through them with pshare_index_next_equal().  It alone compares
- * bytes.
+ * caller goes through them, from the first on with pshare_index_next_equal(), from
+ * the last back with pshare_index_prev_equal().  It alone compares bytes.
  *
  * Nodes with equal hashes are kept in the order in which they were added.
  */

@@ -49,8 +49,11 @@
 
 /*
  * Entries that may map one page.  Each fork(2) of one who has all of them adds as many, so
- * with as many processes as there can be (PID_MAX_LIMIT, 2^22) the counts of the page still
- * stay below 2^31.  It is one huge page's worth: a block of one content has one shared page.
+ * with as many processes as there can be (PID_MAX_LIMIT, 2^22) the counts of the page come to
+ * 2^31 at most.  While clone(2) is under way there is an address space without a number of
+ * its own, so that twice as many can be had for a moment, if memory for so many tasks can: the
+ * kernel would complain of the counts then, but they do not come round to 0.  It is one huge
+ * page's worth: a block of one content has one shared page.
  */
 #define MAX_SHARERS	512
 static_assert((u64)MAX_SHARERS * PID_MAX_LIMIT <= 1ULL << 31);

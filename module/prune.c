@@ -8,6 +8,7 @@
 #include <linux/delay.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/pagemap.h>
@@ -17,6 +18,7 @@
 #include "prune.h"
 #include "region.h"
 #include "share.h"
+#include "sharers.h"
 
 /**
  * DOC: pruning
@@ -57,6 +59,11 @@ static LIST_HEAD(bad_pages);
  * @node:	shared page to go on with, NULL at the end of the group
  * @sharing:	entries beyond the first of each page so far
  * @single:	pages that a single entry maps, so far
+ * @first:	first shared page of the content at hand; NULL if there is none
+ * @last:	the one before @node
+ * @vm:		whom @first belongs to, by pshare_sharers_of()
+ * @mixed:	the pages of this content are not one VM's alone
+ * @verdict:	the same, as the last look has found it
  *
  * The scan mutex is dropped between steps, but only pruning takes groups and nodes
  * of mapped pages away, and prune_mutex lets one prune at a time.
@@ -66,6 +73,11 @@ struct pruning {
 	struct pshare_node *node;
 	unsigned long sharing;
 	unsigned long single;
+	struct pshare_node *first;
+	struct pshare_node *last;
+	u32 vm;
+	bool mixed;
+	bool verdict;
 };
 
 static DEFINE_MUTEX(prune_mutex);
@@ -132,6 +144,42 @@ void pshare_prune_lend(void)
 	mutex_unlock(&pshare_scan_mutex);
 }
 
+/* All shared pages of a content have been looked at. */
+static void end_content(struct pruning *at)
+{
+	if (at->first)
+		pshare_sharers_note_elsewhere(at->first->page, at->mixed);
+	at->first = NULL;
+}
+
+/*
+ * A content with more sharers than a page may have has several pages, one behind the other.
+ * Are they all one VM's?  What is found out is noted with the first, and the others learn
+ * of it at the next look: so a look never has to go back.
+ *
+ * Who looks for room does so at the end: the page with most of it changes places until it is
+ * there.  That pages of one hash have one content is taken for granted; if not, a
+ * figure is wrong, and nothing else.
+ */
+static void compare_sharers(struct pruning *at, struct pshare_node *node)
+{
+	u32 vm = pshare_sharers_of(node->page);
+
+	if (!at->first || at->first->hash != node->hash) {
+		end_content(at);
+		at->first = node;
+		at->vm = vm;
+		at->mixed = false;
+		at->verdict = pshare_sharers_elsewhere(node->page);
+	} else {
+		at->mixed |= !vm || vm != at->vm;
+		pshare_sharers_note_elsewhere(node->page, at->verdict);
+		if (pshare_merge_sharers(at->last->page) < pshare_merge_sharers(node->page))
+			swap(at->last->page, node->page);
+	}
+	at->last = node;
+}
+
 /* Look at some shared pages; true when all have been looked at. */
 static bool prune_step(struct pruning *at)
 {
@@ -142,6 +190,7 @@ static bool prune_step(struct pruning *at)
 		int sharers;
 
 		if (!node) {
+			end_content(at);
 			at->group = pshare_group_next(at->group);
 			if (!at->group)
 				return true;
@@ -159,6 +208,7 @@ static bool prune_step(struct pruning *at)
 		}
 		at->sharing += sharers - 1;
 		at->single += sharers == 1;
+		compare_sharers(at, node);
 	}
 	return false;
 }

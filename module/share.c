@@ -180,9 +180,9 @@ static enum pshare_merge_result join(struct pshare_region *region, struct mm_str
 }
 
 /*
- * Way 3.  PSHARE_MERGE_DIFFERS when no shared page of these bytes takes another sharer.  A
- * content of many sharers has many pages, all full but for some at the end; the first may have
- * lost sharers again.
+ * Way 3.  PSHARE_MERGE_DIFFERS when no shared page of these bytes was found that takes
+ * another sharer.  A content of many sharers has many pages, and those with room are brought to
+ * the end as time goes by; see prune.c.
  */
 static enum pshare_merge_result join_shared(const struct pshare_visit *visit,
 					    struct mm_struct *mm, struct pshare_node *first,

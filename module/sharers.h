@@ -11,14 +11,18 @@
  * else uses: the page is in no swap cache, has no buffers, and is never on the LRU.
  *
  * The note is: the first VM that came by in a pass (32 bits), the number of that pass (16
- * bits), whether another came in this pass, and whether one did in the pass before.  Pages
- * that equal it and are not merged, because a huge page is kept for example, are twins as
- * well: in which pass one of another VM came by last (14 bits, 0 for none).
+ * bits), whether another came in this pass, and whether one did in the pass before.  A
+ * content of many sharers has several shared pages: whether another VM maps one of the others
+ * (pruning looks).  Pages that equal it and are not merged, because a huge page is kept for
+ * example, are twins as well: in which pass one of another VM came by last (13 bits, 0 for
+ * none).
  */
 #define PSHARE_NOTE_OTHERS	1UL
 #define PSHARE_NOTE_HAD_OTHERS	2UL
-#define PSHARE_NOTE_TWIN_SHIFT	2
-#define PSHARE_NOTE_TWIN	(0x3fffUL << PSHARE_NOTE_TWIN_SHIFT)
+#define PSHARE_NOTE_ELSEWHERE	4UL
+#define PSHARE_NOTE_TWIN_SHIFT	3
+#define PSHARE_NOTE_TWINS	0x1fffUL
+#define PSHARE_NOTE_TWIN	(PSHARE_NOTE_TWINS << PSHARE_NOTE_TWIN_SHIFT)
 #define PSHARE_NOTE_PASS_SHIFT	16
 #define PSHARE_NOTE_VM_SHIFT	32
 
@@ -35,7 +39,8 @@
  * word has one of two values, the old and the new, and ends as the new.
  *
  * Context: any; scan mutex held, or by who holds it and waits.
- * Return: true if another VM maps it, too, as far as this pass and the last have seen.
+ * Return: true if another VM maps it, too, or another page of its content, as far as this
+ * pass and the last have seen.
  */
 static inline bool pshare_sharers_note(struct page *page, u32 vm, u16 pass)
 {
@@ -47,13 +52,14 @@ static inline bool pshare_sharers_note(struct page *page, u32 vm, u16 pass)
 
 		note = (unsigned long)vm << PSHARE_NOTE_VM_SHIFT |
 		       (unsigned long)pass << PSHARE_NOTE_PASS_SHIFT |
-		       (note & PSHARE_NOTE_TWIN) | (had ? PSHARE_NOTE_HAD_OTHERS : 0);
+		       (note & (PSHARE_NOTE_TWIN | PSHARE_NOTE_ELSEWHERE)) |
+		       (had ? PSHARE_NOTE_HAD_OTHERS : 0);
 	} else if (note >> PSHARE_NOTE_VM_SHIFT != vm) {
 		note |= PSHARE_NOTE_OTHERS;
 	}
 	if (note != old)
 		WRITE_ONCE(page_private(page), note);
-	return note & (PSHARE_NOTE_OTHERS | PSHARE_NOTE_HAD_OTHERS);
+	return note & (PSHARE_NOTE_OTHERS | PSHARE_NOTE_HAD_OTHERS | PSHARE_NOTE_ELSEWHERE);
 }
 
 /**
@@ -83,10 +89,37 @@ static inline u32 pshare_sharers_first(struct page *page)
 	return page_private(page) >> PSHARE_NOTE_VM_SHIFT;
 }
 
+/**
+ * pshare_sharers_elsewhere() - does another VM map another page of the same content?
+ * @page: a shared page
+ *
+ * Context: any; scan mutex held.
+ * Return: what was noted last.
+ */
+static inline bool pshare_sharers_elsewhere(struct page *page)
+{
+	return page_private(page) & PSHARE_NOTE_ELSEWHERE;
+}
+
+/**
+ * pshare_sharers_note_elsewhere() - note whether another VM maps another page of the content
+ * @page: the shared page
+ * @elsewhere: what is noted
+ *
+ * Context: any; scan mutex held.
+ */
+static inline void pshare_sharers_note_elsewhere(struct page *page, bool elsewhere)
+{
+	unsigned long note = page_private(page) & ~PSHARE_NOTE_ELSEWHERE;
+
+	if (elsewhere != pshare_sharers_elsewhere(page))
+		set_page_private(page, note | (elsewhere ? PSHARE_NOTE_ELSEWHERE : 0));
+}
+
 /* The mark of a pass in PSHARE_NOTE_TWIN; never 0. */
 static inline unsigned long pshare_sharers_mark(u16 pass)
 {
-	return (pass % 0x3fffUL + 1) << PSHARE_NOTE_TWIN_SHIFT;
+	return (pass % PSHARE_NOTE_TWINS + 1) << PSHARE_NOTE_TWIN_SHIFT;
 }
 
 /**
@@ -96,14 +129,14 @@ static inline unsigned long pshare_sharers_mark(u16 pass)
  * @pass: number of the pass, which wraps
  *
  * Context: any; scan mutex held.
- * Return: true if a VM other than @vm maps the shared page or has such a page, too, as far
- * as this pass and the last have seen.
+ * Return: true if a VM other than @vm maps the shared page, or another of its content, or has
+ * such a page, too, as far as this pass and the last have seen.
  */
 static inline bool pshare_sharers_note_twin(struct page *page, u32 vm, u16 pass)
 {
 	unsigned long note = page_private(page), twin = note & PSHARE_NOTE_TWIN;
 
-	if (pshare_sharers_of(page) == vm)
+	if (pshare_sharers_of(page) == vm && !pshare_sharers_elsewhere(page))
 		return twin == pshare_sharers_mark(pass) ||
 		       twin == pshare_sharers_mark(pass - 1);
 	set_page_private(page, (note & ~PSHARE_NOTE_TWIN) | pshare_sharers_mark(pass));

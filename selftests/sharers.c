@@ -8,7 +8,7 @@
 #include "kselftest_harness.h"
 #include "lib.h"
 
-/* What Documentation/reliability.rst says. */
+/* What Documentation/admin-guide.rst says. */
 #define MOST		512
 #define FRAMES		3
 #define PAGES		(FRAMES * MOST - 100)
@@ -17,6 +17,7 @@
 FIXTURE(sharers) {
 	int dev;
 	struct child child;
+	uint64_t id;
 };
 
 FIXTURE_SETUP(sharers)
@@ -25,7 +26,7 @@ FIXTURE_SETUP(sharers)
 	child_start(&self->child, PAGES, 0);
 	child_fill(&self->child, 0, PAGES, SEED, 0);
 	ASSERT_EQ(0, ps_add(self->dev, self->child.pid, self->child.mem, PAGES * PAGE, "one",
-			    NULL));
+			    &self->id));
 }
 
 FIXTURE_TEARDOWN(sharers)
@@ -102,6 +103,30 @@ TEST_F_TIMEOUT(sharers, room_is_used_again, 100)
 	expect_packed(_metadata, child);
 }
 
+/* So do those that leave frames in the midst of many: more than a visit looks at. */
+TEST_F_TIMEOUT(sharers, room_in_the_midst, 100)
+{
+	const size_t frames = 14, pages = frames * MOST, some = 200;
+	struct child child;
+
+	child_start(&child, pages, 0);
+	child_fill(&child, 0, pages, SEED + 1, 0);
+	ASSERT_EQ(0, ps_add(self->dev, child.pid, child.mem, pages * PAGE, "midst", NULL));
+	ASSERT_EQ(0, ps_scan(self->dev, PASSES));
+	ASSERT_EQ(frames, different_frames(child.pid, child.mem, pages));
+	for (size_t i = 2; i < 6; i++)
+		child_fill(&child, i * MOST, some, 1000 * i, 1);
+	ASSERT_EQ(0, ps_scan(self->dev, PASSES));
+	ASSERT_EQ(frames + 4 * some, different_frames(child.pid, child.mem, pages));
+	for (size_t i = 2; i < 6; i++)
+		child_fill(&child, i * MOST, some, SEED + 1, 0);
+	ASSERT_EQ(0, ps_scan(self->dev, PASSES));
+	EXPECT_EQ(frames, different_frames(child.pid, child.mem, pages));
+	EXPECT_EQ(0, wrong_pages(child.pid, child.mem, pages, SEED + 1, 0));
+	EXPECT_EQ(frames + FRAMES, ps_get("pages_shared"));
+	child_kill(&child);
+}
+
 /* fork(2) puts more entries on a page than may be: nobody else joins it. */
 TEST_F_TIMEOUT(sharers, fork, 100)
 {
@@ -134,6 +159,43 @@ TEST_F_TIMEOUT(sharers, fork, 100)
 	EXPECT_EQ(FRAMES + 1, ps_get("pages_shared"));
 	EXPECT_EQ(0, wrong_pages(late.pid, late.mem, MOST, SEED, 0));
 	child_kill(&late);
+}
+
+static void expect_merged(struct __test_metadata *_metadata, int dev, uint64_t id,
+			  uint64_t self, uint64_t other)
+{
+	struct pshare_read_ledger ledger = { 0 };
+
+	ASSERT_EQ(0, ps_ledger(dev, id, &ledger));
+	EXPECT_EQ(self, ledger.classes[PSHARE_MERGED_SELF]);
+	EXPECT_EQ(other, ledger.classes[PSHARE_MERGED_OTHER]);
+}
+
+/*
+ * Some frames are one VM's alone, though another has the same content: what they share, they
+ * share with each other.
+ */
+TEST_F_TIMEOUT(sharers, of_two_vms, 100)
+{
+	struct child *child = &self->child, other;
+	const size_t few = MOST + 200;
+	uint64_t id;
+
+	child_start(&other, few, 0);
+	child_fill(&other, 0, few, SEED, 0);
+	ASSERT_EQ(0, ps_add(self->dev, other.pid, other.mem, few * PAGE, "one", &id));
+	ASSERT_EQ(0, ps_scan(self->dev, PASSES + 2));
+	EXPECT_EQ(FRAMES + 2, ps_get("pages_shared"));
+	/* There is a frame that both have, and each has others. */
+	EXPECT_EQ(PAGES % MOST,
+		  common_frames(child->pid, child->mem, PAGES, other.pid, other.mem, few));
+	expect_merged(_metadata, self->dev, self->id, 0, PAGES);
+	expect_merged(_metadata, self->dev, id, 0, few);
+
+	child_kill(&other);
+	ASSERT_EQ(0, ps_scan(self->dev, 4));
+	expect_merged(_metadata, self->dev, self->id, PAGES, 0);
+	EXPECT_EQ(0, wrong_pages(child->pid, child->mem, PAGES, SEED, 0));
 }
 
 TEST_HARNESS_MAIN
