@@ -59,7 +59,7 @@ static LIST_HEAD(bad_pages);
  * @node:	shared page to go on with, NULL at the end of the group
  * @sharing:	entries beyond the first of each page so far
  * @single:	pages that a single entry maps, so far
- * @first:	first shared page of the content at hand; NULL if there is none
+ * @first:	first shared page of the content at hand, if it has several; else NULL
  * @last:	the one before @node
  * @vm:		whom @first belongs to, by pshare_sharers_of()
  * @mixed:	the pages of this content are not one VM's alone
@@ -163,10 +163,18 @@ static void end_content(struct pruning *at)
  */
 static void compare_sharers(struct pruning *at, struct pshare_node *node)
 {
-	u32 vm = pshare_sharers_of(node->page);
+	bool more = at->node && at->node->hash == node->hash;
+	u32 vm;
 
-	if (!at->first || at->first->hash != node->hash) {
+	/* The one that was to come may have had no sharers any more. */
+	if (at->first && at->first->hash != node->hash)
 		end_content(at);
+	if (!at->first && !more) {
+		pshare_sharers_note_elsewhere(node->page, false);
+		return;
+	}
+	vm = pshare_sharers_of(node->page);
+	if (!at->first) {
 		at->first = node;
 		at->vm = vm;
 		at->mixed = false;
@@ -178,6 +186,8 @@ static void compare_sharers(struct pruning *at, struct pshare_node *node)
 			swap(at->last->page, node->page);
 	}
 	at->last = node;
+	if (!more)
+		end_content(at);
 }
 
 /* Look at some shared pages; true when all have been looked at. */
