@@ -51,6 +51,7 @@ help:
 	@echo '  bench-report     Documentation/benchmarks.rst anew from build/bench-*.json'
 	@echo '  bench-index      time of lookups beside a tree ordered by memcmp: build/bench-index.json; SIZES="256 1024"'
 	@echo '  bench-native     CPU time of passes beside ksmd, in User Mode Linux: build/bench-native.json; SIZES="256 1024"'
+	@echo '  bench-profile    what those passes of pshare spend their time on, by perf: build/bench-profile.json; SIZES=4096'
 	@echo '  bench-threads    time of passes with one and two scan threads: build/bench-threads.json'
 	@echo '  bench-check      the same of pshare only; fails if one is 5 % above selftests/bench/reference.json'
 	@echo '  bench-reference  writes that file anew'
@@ -118,6 +119,10 @@ bench-index:
 # Passes at this machine's own speed, in a kernel that is a process: build/bench-native.json.
 bench-native:
 	@selftests/bench/native.sh $(firstword $(KERNELS))
+
+# Where that time goes: build/bench-profile.json.
+bench-profile:
+	@selftests/bench/native.sh $(firstword $(KERNELS)) profile
 
 # Real guests under KVM, in instructions: build/bench-guests.json.
 bench-guests:

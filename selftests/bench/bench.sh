@@ -6,7 +6,7 @@
 # figures then, and the others have.
 #
 # usage: bench.sh VERSION
-# In the environment: BENCH (count index guests locks native threads)
+# In the environment: BENCH (count index guests locks native profile threads)
 set -uo pipefail
 # shellcheck source-path=SCRIPTDIR source=../qemu/common.sh
 . "$(dirname "$0")/../qemu/common.sh"
@@ -20,14 +20,13 @@ run_part() {
 	echo "# ---- bench-$1"
 	case $1 in
 	count) "$bench/count.sh" "$version" all ;;
+	profile) "$bench/native.sh" "$version" profile ;;
 	*) "$bench/$1.sh" "$version" ;;
 	esac || failed+=" $1"
 	echo "# bench-$1: $((SECONDS - begin)) s"
 }
 
-# One of them may not have been written yet.
-for part in ${BENCH:-count index guests locks native threads}; do
-	[ -x "$bench/$part.sh" ] || continue
+for part in ${BENCH:-count index guests locks native profile threads}; do
 	# What an earlier run has left is not what this one measured.
 	rm -f "$build/bench-$part.json"
 	run_part "$part"

@@ -3,7 +3,8 @@
  * ksmd and pshare by turns on the same processes and contents, in a kernel whose code runs
  * at this machine's own speed: User Mode Linux.  This is its init; see native.sh.
  *
- * In the environment: MIB of memory, ROUNDS, and MEMORY, the kinds of it.
+ * In the environment: MIB of memory, ROUNDS, and MEMORY, the kinds of it; PROFILE=1: pshare
+ * alone, and where its functions lie.
  *
  * A kernel in a process does not know how long it had a CPU.  Who started it does, and
  * answers on the serial line: a line "?" there asks for the CPU time, in nanoseconds.  Other
@@ -11,6 +12,7 @@
  *	pass SUBJECT MEMORY ROUND NANOSECONDS SAVED-BY-COUNTERS SAVED-BY-FRAMES
  *	metadata SUBJECT MEMORY ROUND BYTES
  *	rest NANOSECONDS-OF-CPU-IN-A-SECOND
+ *	symbol ADDRESS NAME
  * and "done".
  */
 #include <errno.h>
@@ -319,9 +321,27 @@ static void load(void)
 	need(module_load(parameter), "loading the module");
 }
 
+/* perf does not know a module's functions: all of this kernel is one program to it. */
+static void tell_symbols(void)
+{
+	FILE *file = fopen("/proc/kallsyms", "re");
+	unsigned long address;
+	char text[256], name[128];
+
+	while (file && fgets(text, sizeof(text), file))
+		if (sscanf(text, "%lx %*1[tT] %127s [pshare]", &address, name) == 2 &&
+		    strstr(text, "[pshare]"))
+			fprintf(line, "symbol %lx %s\n", address, name);
+	if (!file)
+		lib_die("kallsyms: %s", strerror(errno));
+	fclose(file);
+}
+
 static void pshare_begin(void)
 {
 	load();
+	if (getenv("PROFILE"))
+		tell_symbols();
 	dev = ps_open();
 	need(dev < 0 ? dev : 0, "/dev/pshare");
 	for (unsigned long i = 0; i < processes; i++)
@@ -413,6 +433,7 @@ static unsigned long number(const char *name)
 int main(void)
 {
 	const char *wanted = getenv("MEMORY") ?: "";
+	bool profile = getenv("PROFILE");
 	unsigned long rounds, round, i;
 	enum memory memory;
 
@@ -432,7 +453,8 @@ int main(void)
 		/* Each is first by turns. */
 		for (round = 1; round <= rounds; round++)
 			for (i = 0; i < 2; i++)
-				measure(&subjects[(round + i + 1) % 2], memory, round);
+				if (!profile || (round + i) % 2 == 0)
+					measure(&subjects[(round + i + 1) % 2], memory, round);
 	}
 	fprintf(line, "done\n");
 	reboot(RB_POWER_OFF);

@@ -4,8 +4,11 @@
 # ksmd and pshare by turns on the same memory at this machine's own speed, in User Mode
 # Linux: build/bench-native.json.
 #
-# usage: native.sh VERSION
-# In the environment: SIZES (MiB of memory), MEMORY ("mix unique"), ROUNDS of each (3), and
+# With "profile": what pshare's passes over the mix spend their time on, by perf:
+# build/bench-profile.json.
+#
+# usage: native.sh VERSION [profile]
+# In the environment: SIZES (MiB of memory; of a profile 4096), MEMORY ("mix unique"), ROUNDS of each (3), and
 # KEEP=1: what was measured of others before is kept.  A size for which this machine's memory
 # does not suffice is left out, and the figures say so.
 set -euo pipefail
@@ -14,11 +17,12 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=commit.sh
 . "$top/selftests/bench/commit.sh"
 
-version=${1:?usage: native.sh VERSION}
+version=${1:?usage: native.sh VERSION [profile]}
+profile=${2-}
 bench=$top/selftests/bench
 dir=$build/bench/$version-native
 kernel=$(kernel_dir "$version-uml")
-skipped=''
+skipped='' recorder=()
 
 # What a machine with so much memory of processes needs: page tables, ksmd's items, itself.
 machine_mib() {
@@ -34,10 +38,10 @@ fits() {
 # measure MIB KIND: in a machine of their own.
 measure() {
 	local name=$1.$2
-	"$bench/uml.pl" $((600 + $1 * 2)) "$kernel/linux" "mem=$(machine_mib "$1")M" \
+	"${recorder[@]}" "$bench/uml.pl" $((600 + $1 * 2)) "$kernel/linux" "mem=$(machine_mib "$1")M" \
 		rootfstype=hostfs "rootflags=$dir/root" root=none rw con0=null,fd:2 con=null \
 		ssl0=fd:0,fd:1 ssl=null init=/init quiet panic=-1 slab_nomerge "uml_dir=$dir" \
-		"MIB=$1" "ROUNDS=${ROUNDS:-3}" "MEMORY=$2" \
+		"MIB=$1" "ROUNDS=${ROUNDS:-3}" "MEMORY=$2" ${profile:+PROFILE=1} \
 		>"$dir/$name.part" 2>"$dir/$name.log" || {
 		tail -n 30 "$dir/$name.log" >&2
 		die "$1 MiB, $2: the run failed"
@@ -47,14 +51,30 @@ measure() {
 	mv "$dir/$name.part" "$dir/$name.txt"
 }
 
-"$qemu_dir/deps.sh"
+"$qemu_dir/deps.sh" ${profile:+linux-perf}
 "$bench/kernel-uml.sh" "$version"
+[ -z "$profile" ] || dir+=-profile
 mkdir -p "$dir/root"
 [ -n "${KEEP-}" ] || rm -f "$dir"/*.txt
 make -s --no-print-directory -C "$bench" native OUT="$dir"
 quietly "$qemu_dir/module.sh" "$version-uml" "$dir/module" -- ARCH=um
 cp "$dir/module/pshare.ko" "$dir/root/"
 cp "$dir/native" "$dir/root/init"
+if [ -n "$profile" ]; then
+	size=${SIZES:-4096}
+	fits "$size" || die "$size MiB: memory does not suffice"
+	# Once: the next time the module may lie elsewhere.
+	export STAMP=1 ROUNDS=1
+	recorder=(perf record -q -k mono -e cpu-clock -F 4000 -o "$dir/perf.data")
+	measure "$size" mix
+	perf script -i "$dir/perf.data" --ns -F time,ip,sym >"$dir/perf.txt" 2>"$dir/perf.log" ||
+		die "perf script: $(tail -n 1 "$dir/perf.log")"
+	rm -f "$dir/perf.data"
+	"$bench/profile.pl" "$(<"$kernel/release")" "$(commit)" "$size" "$dir/$size.mix.txt" \
+		"$dir/perf.txt" >"$build/bench-profile.json.tmp"
+	mv "$build/bench-profile.json.tmp" "$build/bench-profile.json"
+	exit 0
+fi
 for size in ${SIZES:-256 1024 4096}; do
 	if fits "$size"; then
 		for kind in ${MEMORY:-mix unique}; do

@@ -6,10 +6,12 @@
 # all code of the kernel, and no other: programs in it run in processes of their own.
 #
 # usage: uml.pl SECONDS LINUX ARGUMENT...	fails unless "done" is said in time
+# In the environment: STAMP=1: a line "stamp NANOSECONDS" tells when it has asked, by the
+# monotonic clock.
 use strict;
 use warnings;
 use IO::Handle;
-use Time::HiRes qw(clock_gettime);
+use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
 my ($seconds, @command) = @ARGV;
 die "usage: uml.pl SECONDS LINUX ARGUMENT...\n" unless @command;
@@ -45,6 +47,7 @@ alarm($seconds);
 while (my $line = <$from>) {
 	$line =~ s/\r//g;
 	if ($line eq "?\n") {
+		printf "stamp %.0f\n", clock_gettime(CLOCK_MONOTONIC) * 1e9 if $ENV{STAMP};
 		printf $to "%.0f\n", clock_gettime($clock) * 1e9;
 		next;
 	}
