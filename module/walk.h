@@ -74,8 +74,8 @@ struct pshare_item {
 
 #define PSHARE_BATCH_SIZE	64
 
-/* Samples that may be taken in one hold of mmap_lock: some 50 us. */
-#define PSHARE_MAX_SAMPLES	512
+/* Samples that may be taken in one hold of mmap_lock: some 25 us. */
+#define PSHARE_MAX_SAMPLES	128
 
 /* Tries for mmap_lock, a millisecond apart: where waiting is worth it, and where not. */
 #define PSHARE_LOCK_PATIENT	100
