@@ -8,6 +8,7 @@
 #						and what "perf script -F time,ip,sym" has said
 use strict;
 use warnings;
+no warnings 'portable';
 use FindBin;
 use JSON::PP;
 use lib $FindBin::Bin, "$FindBin::Bin/../lib";
