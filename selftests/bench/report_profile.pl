@@ -45,10 +45,12 @@ sub others {
 	return $sum;
 }
 
+my $cache = $data->{machine}{cache_kib};
+my $machine = $data->{machine}{processor} . ($cache ? ", last cache $cache KiB" : '');
 replace_figures($page, 'profile', table(
 	['function, % of the pass', map { "$_ pass" } @kinds],
 	(map { my $name = $_; [$name, map { percent($part{$_}{$name} // 0) } @kinds] } @names),
 	['all others', map { percent(others($_)) } @kinds],
 	['ns a page', map { sprintf('%.0f', $data->{passes}{$_}{ns_a_page}) } @kinds],
 	['samples', map { $data->{passes}{$_}{samples} } @kinds])
-	. "\nKernel $data->{kernel}, ARCH=um; $data->{machine}{processor}, last cache $data->{machine}{cache_kib} KiB; commit $data->{commit}; $data->{mib} MiB of the mix.\n");
+	. "\nKernel $data->{kernel}, ARCH=um; $machine; commit $data->{commit}; $data->{mib} MiB of the mix.\n");
