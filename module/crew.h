@@ -8,8 +8,8 @@ struct mm_struct;
 struct pshare_item;
 struct pshare_region;
 
-/* Parts that one round may have for each thread. */
-#define PSHARE_CREW_PARTS	16U
+/* Parts that one round may have for each thread: as many as the time for a round may do for. */
+#define PSHARE_CREW_PARTS	32U
 
 /**
  * struct pshare_crew_part - what was found in a part of a round: in one block, or less

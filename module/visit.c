@@ -349,9 +349,10 @@ bool pshare_visit_batch(struct pshare_region *region, struct mm_struct *mm, unsi
 	bool masked;
 
 	lockdep_assert_held(&pshare_scan_mutex);
-	reach = 0;
-	if (!gather(region, mm, addr, end, rules, batch))
+	if (!gather(region, mm, addr, end, rules, batch)) {
+		reach = 0;
 		return false;
+	}
 	if (batch->noted)
 		pshare_alike_stale();
 	pshare_batch_hash(batch);
@@ -362,6 +363,8 @@ bool pshare_visit_batch(struct pshare_region *region, struct mm_struct *mm, unsi
 			      U64_MAX, addr, seen);
 	if (visited == VISITED && batch->nr && is_memory(&batch->item[batch->nr - 1]))
 		extend_reach();
+	else
+		reach = 0;
 	return visited != NOT_VISITED;
 }
 
