@@ -25,13 +25,13 @@ sub cell {
 
 my $data = decode_json(slurp($file));
 my $passes = $data->{passes};
-my @rows = (['memory', 'MiB', 'pass', 'one thread, ms', 'two threads, ms', 'times as fast']);
+my @rows = (['memory', 'MiB', 'pass', 'one thread, ms', 'two threads, ms', 'times as fast', 'two programs', 'beside them']);
 for my $kind (sort keys %$passes) {
 	for my $mib (sort { $a <=> $b } keys %{ $passes->{$kind} }) {
 		for my $pass (qw(first steady)) {
 			my $of = $passes->{$kind}{$mib}{$pass} or next;
 			push @rows, [$kind =~ tr/_/ /r, $mib, $pass, cell($of->{one}, 1000, '%.0f'),
-				     cell($of->{two}, 1000, '%.0f'), cell($of->{pairs}, 1, '%.2f')];
+				     cell($of->{two}, 1000, '%.0f'), map { cell($of->{$_}, 1, '%.2f') } qw(pairs programs beside)];
 		}
 	}
 }

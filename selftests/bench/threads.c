@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What passes take by the clock with one scan thread and with two, by turns: a first pass,
- * over memory that the module has not seen, and steady ones.
+ * over memory that the module has not seen, and steady ones.  After each, what the machine
+ * itself gives: two programs that have nothing in common read memory, one alone all of it, or
+ * each a half.
  *
  * In a machine with two CPUs, on a host that has two for it and nothing else to do.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,9 +26,26 @@ static const unsigned int sizes[] = { 256, 1024 };	/* MiB */
 
 #define SETTLE	4		/* passes until nothing is merged any more */
 #define STEADY	3		/* passes that are timed as one */
-#define REPEATS	7
+#define REPEATS	5
+#define ROUNDS	3		/* of all of it: what else the machine does comes and goes */
+
+#define PROGRAM_MIB	128UL
+#define LINES		4	/* of a page, as a sample has */
+#define READINGS	8	/* so that it takes as long as a pass */
 
 static int dev;
+
+/**
+ * struct program - one that reads memory when it is told to
+ * @ask:	takes how many pages it is to read, from where its half begins
+ * @answer:	says when that is done
+ */
+struct program {
+	int ask;
+	int answer;
+};
+
+static struct program program[2];
 
 static void set_threads(unsigned int threads)
 {
@@ -50,6 +71,85 @@ static double scan(unsigned int passes)
 
 	device_scan(dev, passes);
 	return (now() - begin) / passes;
+}
+
+static uint64_t read_lines(const char *page)
+{
+	uint64_t sum = 0;
+	unsigned int i, j;
+
+	for (i = 0; i < LINES; i++) {
+		const uint64_t *line = (const uint64_t *)(page + i * (PAGE / LINES));
+
+		for (j = 0; j < 8; j++)
+			sum = (sum ^ line[j]) * 0x9e3779b97f4a7c15;
+	}
+	return sum;
+}
+
+static void run_program(const char *mem, int ask, int answer)
+{
+	unsigned long pages, i;
+	unsigned int reading;
+	uint64_t sum;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (read(ask, &pages, sizeof(pages)) == sizeof(pages)) {
+		for (reading = sum = 0; reading < READINGS; reading++)
+			for (i = 0; i < pages; i++)
+				sum += read_lines(mem + i * PAGE);
+		if (write(answer, &sum, sizeof(sum)) != sizeof(sum))
+			break;
+	}
+	_exit(0);
+}
+
+static void start_programs(void)
+{
+	const size_t size = PROGRAM_MIB << 20;
+	int ask[2], answer[2], i;
+	char *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	size_t at;
+
+	if (mem == MAP_FAILED)
+		die("mmap");
+	for (at = 0; at < size; at += sizeof(at))
+		*(size_t *)(mem + at) = at;
+	for (i = 0; i < 2; i++) {
+		if (pipe2(ask, O_CLOEXEC) || pipe2(answer, O_CLOEXEC))
+			die("pipe");
+		switch (fork()) {
+		case -1:
+			die("fork");
+		case 0:
+			run_program(mem + i * size / 2, ask[0], answer[1]);
+		}
+		program[i] = (struct program) { ask[1], answer[0] };
+	}
+}
+
+/* Seconds that so many programs take. */
+static double run_programs(unsigned int nr)
+{
+	unsigned long pages = (PROGRAM_MIB << 20) / PAGE / nr;
+	double begin = now();
+	unsigned int i;
+	uint64_t sum;
+
+	for (i = 0; i < nr; i++)
+		if (write(program[i].ask, &pages, sizeof(pages)) != sizeof(pages))
+			die("write");
+	for (i = 0; i < nr; i++)
+		if (read(program[i].answer, &sum, sizeof(sum)) != sizeof(sum))
+			die("read");
+	return now() - begin;
+}
+
+static void tell(const char *name, unsigned int mib, const char *pass, unsigned int threads,
+		 double seconds)
+{
+	printf("# threads %s %u %s %u %.6f\n", name, mib, pass, threads, seconds);
+	printf("# programs %s %u %s %u %.6f\n", name, mib, pass, threads, run_programs(threads));
 }
 
 static uint64_t add(char *mem, size_t size)
@@ -85,7 +185,7 @@ static void measure(const char *name, unsigned int mib, unsigned int twins, int 
 		for (threads = 1; threads <= 2; threads++) {
 			set_threads(threads);
 			id = add(mem, size);
-			printf("# threads %s %u first %u %.6f\n", name, mib, threads, scan(1));
+			tell(name, mib, "first", threads, scan(1));
 			device_remove(dev, id);
 		}
 	}
@@ -94,8 +194,7 @@ static void measure(const char *name, unsigned int mib, unsigned int twins, int 
 	for (i = 0; i < REPEATS; i++) {
 		for (threads = 1; threads <= 2; threads++) {
 			set_threads(threads);
-			printf("# threads %s %u steady %u %.6f\n", name, mib, threads,
-			       scan(STEADY));
+			tell(name, mib, "steady", threads, scan(STEADY));
 		}
 	}
 	fflush(stdout);
@@ -105,14 +204,17 @@ static void measure(const char *name, unsigned int mib, unsigned int twins, int 
 
 int main(void)
 {
+	const unsigned int nr = sizeof(sizes) / sizeof(*sizes);
 	unsigned int i;
 
 	printf("TAP version 13\n1..1\n");
+	fflush(stdout);
+	start_programs();
 	dev = device_load();
-	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-		measure("unique", sizes[i], 0, MADV_NOHUGEPAGE);
-		measure("half_merged", sizes[i], 50, MADV_NOHUGEPAGE);
-		measure("unique_huge", sizes[i], 0, MADV_HUGEPAGE);
+	for (i = 0; i < ROUNDS * nr; i++) {
+		measure("unique", sizes[i % nr], 0, MADV_NOHUGEPAGE);
+		measure("half_merged", sizes[i % nr], 50, MADV_NOHUGEPAGE);
+		measure("unique_huge", sizes[i % nr], 0, MADV_HUGEPAGE);
 	}
 	close(dev);
 	printf("ok 1 threads\n");

@@ -12,12 +12,12 @@ use JSON::PP;
 
 @ARGV == 6 or die "usage: threads.pl RELEASE COMMIT CPUS LOAD-BEFORE LOAD-AFTER FILE\n";
 my ($release, $commit, $cpus, $before, $after, $file) = @ARGV;
-my (%seconds, %found);
+my (%seconds, %programs, %found);
 
 open(my $in, '<', $file) or die "$file: $!\n";
 while (<$in>) {
-	push @{$seconds{"$1 $2 $3"}{$4}}, $5 + 0
-		if /# threads: threads (\w+) (\d+) (first|steady) (\d+) ([\d.]+)/;
+	next unless /# threads: (threads|programs) (\w+) (\d+) (first|steady) (\d+) ([\d.]+)/;
+	push @{($1 eq 'threads' ? \%seconds : \%programs)->{"$2 $3 $4"}{$5}}, $6 + 0;
 }
 close($in);
 %seconds or die "$file: nothing was timed\n";
@@ -29,19 +29,28 @@ sub of {
 		 runs => scalar(@sorted) };
 }
 
-printf STDERR "%-24s %26s %26s %8s\n", 'pass', 'one thread, s', 'two threads, s', 'ratio';
+# How many times as fast two were, by pairs that ran one after the other, under the same load.
+sub gains {
+	my ($of) = @_;
+	return map { $of->{1}[$_] / $of->{2}[$_] } 0 .. $#{ $of->{1} };
+}
+
+printf STDERR "%-24s %26s %26s %20s %20s %20s\n", 'pass', 'one thread, s',
+	'two threads, s', 'ratio', 'of programs', 'beside those';
 for my $name (sort keys %seconds) {
 	my ($one, $two) = map { of(@{$seconds{$name}{$_}}) } 1, 2;
 	my ($kind, $mib, $pass) = split ' ', $name;
 	my $ratio = $one->{median} / $two->{median};
+	my @threads = gains($seconds{$name});
+	my @programs = gains($programs{$name});
+	my ($pairs, $programs) = (of(@threads), of(@programs));
+	my $beside = of(map { $threads[$_] / $programs[$_] } 0 .. $#threads);
 
-	# Each pair ran one after the other, under the same load.
-	my @pairs = map { $seconds{$name}{1}[$_] / $seconds{$name}{2}[$_] } 0 .. $one->{runs} - 1;
-	my $pairs = of(@pairs);
-	$found{$kind}{$mib}{$pass} = { one => $one, two => $two, ratio => $ratio, pairs => $pairs };
-	printf STDERR "%-24s %8.3f (%.3f to %.3f) %8.3f (%.3f to %.3f) %5.2f (%.2f to %.2f)\n",
-		$name, @{$one}{qw(median least most)}, @{$two}{qw(median least most)},
-		@{$pairs}{qw(median least most)};
+	$found{$kind}{$mib}{$pass} = { one => $one, two => $two, ratio => $ratio, pairs => $pairs,
+				       programs => $programs, beside => $beside };
+	printf STDERR "%-24s %8.3f (%.3f to %.3f) %8.3f (%.3f to %.3f) %5.2f (%.2f to %.2f) %5.2f (%.2f to %.2f)"
+		. " %5.2f (%.2f to %.2f)\n", $name, @{$one}{qw(median least most)}, @{$two}{qw(median least most)},
+		map { @{$_}{qw(median least most)} } $pairs, $programs, $beside;
 }
 print JSON::PP->new->canonical->pretty->encode({
 	kernel => $release, commit => $commit, cpus => $cpus + 0,
