@@ -8,7 +8,7 @@
 # build/bench-profile.json.
 #
 # usage: native.sh VERSION [profile]
-# In the environment: SIZES (MiB of memory; of a profile 4096), MEMORY ("mix unique"), ROUNDS of each (3), and
+# In the environment: SIZES (MiB of memory, 16384 at most; of a profile 4096), MEMORY ("mix unique"), ROUNDS of each (3), and
 # KEEP=1: what was measured of others before is kept.  A size for which this machine's memory
 # does not suffice is left out, and the figures say so.
 set -euo pipefail
@@ -24,14 +24,15 @@ dir=$build/bench/$version-native
 kernel=$(kernel_dir "$version-uml")
 skipped='' recorder=()
 
-# What a machine with so much memory of processes needs: page tables, ksmd's items, itself.
+# What a machine with so much memory of processes needs: of 4096 bytes 64 for the kernel's page, 64
+# for ksmd's item, 8 for the entry of a page table, as much again to spare; and itself.
 machine_mib() {
-	echo $(($1 * 5 / 4 + 384))
+	echo $(($1 * 9 / 8 + 384))
 }
 
-# That and what this machine's kernel needs to map it page by page, and all others.
+# That and what this machine's kernel needs to map it page by page, in two processes, and all others.
 fits() {
-	awk -v mib="$(machine_mib "$1")" '/^MemAvailable:/ { exit !($2 / 1024 > mib * 1.25 + 1536) }' \
+	awk -v mib="$(machine_mib "$1")" '/^MemAvailable:/ { exit !($2 / 1024 > mib * 1.03 + 1024) }' \
 		/proc/meminfo
 }
 

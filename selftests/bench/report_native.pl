@@ -69,8 +69,11 @@ sub judged {
 		$most->("first pass at $_ MiB, $kind: of ksmd's", 1 / 3, ratio($_, $kind, 'first'), '%.3f') for @sizes;
 		$most->("steady pass at 1024 MiB, $kind: of ksmd's", 1 / 10, ratio(1024, $kind, 'steady'), '%.3f');
 		$most->("steady pass at 1024 MiB, $kind: ns a page", 290, middle(1024, $kind, 'pshare', 'steady'), '%.0f');
-		my ($small, $large) = map { middle($_, $kind, 'pshare', 'steady') } 256, 4096;
-		$most->("steady pass, $kind: growth from 256 to 4096 MiB", 1.3, $small && $large ? $large / $small : undef, '%.2f');
+		my $small = middle(256, $kind, 'pshare', 'steady');
+		for my $mib (grep { $_ > 1024 } @sizes) {
+			my $large = middle($mib, $kind, 'pshare', 'steady');
+			$most->("steady pass, $kind: growth from 256 to $mib MiB", 1.3, $small && $large ? $large / $small : undef, '%.2f');
+		}
 	}
 	$most->("until all is merged at 1024 MiB: of ksmd's", 1 / 4, ratio(1024, 'mix', 'converge'), '%.3f');
 	$most->("until all is merged at 4096 MiB: of ksmd's", 1 / 6, ratio(4096, 'mix', 'converge'), '%.3f');

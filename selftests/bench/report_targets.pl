@@ -77,11 +77,12 @@ my ($native, $count) = ('Native scan', 'Instructions');
 # What is asked of passes, for a kind of memory.
 sub native_passes {
 	my ($kind) = @_;
-	my ($small, $middle, $large) = map { of('native', "steady.$kind.$_", 'pshare') } 256, 1024, 4096;
+	my %steady = map { $_ => of('native', "steady.$kind.$_", 'pshare') } 256, 1024, 4096, 16384;
 	return (
 		beside_ksmd("steady pass, 1 GiB, $kind", $native, 'native', "steady.$kind.1024", 1 / 10, 'ns a page'),
-		alone("steady pass, 1 GiB, $kind", $native, '<', 290, $middle, 'ns a page'),
-		alone("steady pass, 4 GiB beside 256 MiB, $kind", $native, '<=', 1.3, quotient($large, $small), ''),
+		alone("steady pass, 1 GiB, $kind", $native, '<', 290, $steady{1024}, 'ns a page'),
+		(map { alone('steady pass, ' . $_ / 1024 . " GiB beside 256 MiB, $kind", $native, '<=', 1.3,
+			     quotient(@steady{$_, 256}), '') } 4096, 16384),
 		beside_ksmd("first pass, 1 GiB, $kind", $native, 'native', "first.$kind.1024", 1 / 3, 'ns a page'),
 	);
 }
