@@ -219,8 +219,7 @@ static void touch(void)
 static void populate(void)
 {
 	static const char zeros[1UL << 20];
-	const unsigned long left = 64;	/* MiB */
-	unsigned long i, mib = 0;
+	unsigned long i, left, mib = 0;
 	char text[128];
 	FILE *file = fopen("/proc/meminfo", "re");
 	int fd;
@@ -228,6 +227,8 @@ static void populate(void)
 	while (file && !mib && fgets(text, sizeof(text), file))
 		if (sscanf(text, "MemFree: %lu kB", &mib) == 1)
 			mib >>= 10;
+	/* For the list of the file's pages, and some to spare. */
+	left = 64 + mib / 128;
 	if (!mib)
 		lib_die("meminfo: no MemFree");
 	fclose(file);
@@ -235,6 +236,8 @@ static void populate(void)
 	if (mount("ramfs", "/memory", "ramfs", 0, NULL))
 		lib_die("ramfs: %s", strerror(errno));
 	fd = open("/memory/file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		lib_die("/memory/file: %s", strerror(errno));
 	for (i = left; i < mib; i++)
 		if (write(fd, zeros, sizeof(zeros)) != sizeof(zeros))
 			lib_die("/memory/file: %s", strerror(errno));

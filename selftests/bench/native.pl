@@ -33,6 +33,8 @@ sub collect {
 				$boot->{can_be_saved}{$1} = $2 + 0;
 			} elsif (/^load ([\d.]+)$/) {
 				$boot->{load} = $1 + 0;
+			} elsif (/^commit (\S+)$/) {
+				$boot->{commit} = $1;
 			} elsif ($_ ne 'done') {
 				die "$0: $text: $_\n";
 			}

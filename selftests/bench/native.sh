@@ -8,9 +8,10 @@
 # build/bench-profile.json.
 #
 # usage: native.sh VERSION [profile]
-# In the environment: SIZES (MiB of memory, 16384 at most; of a profile 4096), MEMORY ("mix unique"), ROUNDS of each (3), and
-# KEEP=1: what was measured of others before is kept.  A size for which this machine's memory
-# does not suffice is left out, and the figures say so.
+# In the environment: SIZES (MiB of memory, 16384 at most; of a profile 4096), MEMORY ("mix unique"),
+# ROUNDS of each (3; beyond 4096 MiB, where a round takes 15 minutes, 1), and KEEP=1: what was measured
+# of others before is kept.  A size for which this machine's memory does not suffice is left out, and
+# the figures say so.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../qemu/common.sh
 . "$(dirname "$0")/../qemu/common.sh"
@@ -24,16 +25,18 @@ dir=$build/bench/$version-native
 kernel=$(kernel_dir "$version-uml")
 skipped='' recorder=()
 
-# What a machine with so much memory of processes needs: of 4096 bytes 64 for the kernel's page, 64
-# for ksmd's item, 8 for the entry of a page table, as much again to spare; and itself.
+# What a machine with so much memory of processes needs: for each 4096 bytes 64 for the kernel's page, 64
+# for ksmd's item and 8 for the entry of a page table, which is a thirtieth; to spare; and itself.
 machine_mib() {
 	echo $(($1 * 9 / 8 + 384))
 }
 
-# That and what this machine's kernel needs to map it page by page, in two processes, and all others.
+# Is there that, with what this machine's kernel needs for it, and all others?  Its memory is a file in
+# /dev/shm, of which almost each page has a mapping of its own: some 250 bytes for 4096.
 fits() {
-	awk -v mib="$(machine_mib "$1")" '/^MemAvailable:/ { exit !($2 / 1024 > mib * 1.03 + 1024) }' \
-		/proc/meminfo
+	[ "$(df --output=avail -m /dev/shm | tail -n 1)" -gt "$(machine_mib "$1")" ] &&
+		awk -v mib="$(machine_mib "$1")" '/^MemAvailable:/ { exit !($2 / 1024 > mib * 1.09 + 1024) }' \
+			/proc/meminfo
 }
 
 # measure MIB KIND: in a machine of their own.
@@ -42,13 +45,14 @@ measure() {
 	"${recorder[@]}" "$bench/uml.pl" $((600 + $1 * 2)) "$kernel/linux" "mem=$(machine_mib "$1")M" \
 		rootfstype=hostfs "rootflags=$dir/root" root=none rw con0=null,fd:2 con=null \
 		ssl0=fd:0,fd:1 ssl=null init=/init quiet panic=-1 slab_nomerge "uml_dir=$dir" \
-		"MIB=$1" "ROUNDS=${ROUNDS:-3}" "MEMORY=$2" ${profile:+PROFILE=1} \
+		"MIB=$1" "ROUNDS=${ROUNDS:-$(($1 > 4096 ? 1 : 3))}" "MEMORY=$2" ${profile:+PROFILE=1} \
 		>"$dir/$name.part" 2>"$dir/$name.log" || {
 		tail -n 30 "$dir/$name.log" >&2
 		die "$1 MiB, $2: the run failed"
 	}
 	# How busy the machine was while that went on.
 	awk '{ print "load " $2 }' /proc/loadavg >>"$dir/$name.part"
+	echo "commit $(commit)" >>"$dir/$name.part"
 	mv "$dir/$name.part" "$dir/$name.txt"
 }
 
@@ -76,7 +80,7 @@ if [ -n "$profile" ]; then
 	mv "$build/bench-profile.json.tmp" "$build/bench-profile.json"
 	exit 0
 fi
-for size in ${SIZES:-256 1024 4096}; do
+for size in ${SIZES:-256 1024 4096 16384}; do
 	if fits "$size"; then
 		for kind in ${MEMORY:-mix unique}; do
 			measure "$size" "$kind"

@@ -116,8 +116,13 @@ sub notes {
 	my @rounds = sort { $a <=> $b } grep { !$seen{$_}++ } values %rounds;
 	my @load = sort { $a <=> $b } map { $_->{load} // () } @{ $data->{boots} };
 	my ($rest) = sort { $b <=> $a } map { $_->{rest_ns_in_a_second} } @{ $data->{boots} };
+	# With KEEP=1 some may be of another day.
+	my %others;
+	push @{ $others{ $_->{commit} } }, $_->{mib} for grep { ($_->{commit} // $data->{commit}) ne $data->{commit} } @{ $data->{boots} };
+	my $others = join('', map { my %mib = map { $_ => 1 } @{ $others{$_} };
+		" Of commit $_: " . join(', ', sort { $a <=> $b } keys %mib) . ' MiB.' } sort keys %others);
 	my $left_out = @{ $data->{left_out_mib} } ? " Left out for want of memory: @{ $data->{left_out_mib} } MiB." : '';
-	return "Kernel $data->{kernel}, ARCH=um; $machine->{processor}, last cache $machine->{cache_kib} KiB; commit $data->{commit}.\n"
+	return "Kernel $data->{kernel}, ARCH=um; $machine->{processor}, last cache $machine->{cache_kib} KiB; commit $data->{commit}.$others\n"
 		. 'Medians of ' . join(' to ', @rounds == 1 ? $rounds[0] : @rounds[0, -1]) . " rounds, the least and the most in brackets.$left_out\n"
 		. sprintf("A kernel at rest, its processes awake, takes at most %.2f %% of a CPU.\n", $rest / 1e7)
 		. (@load ? "This machine's load at the end of runs, of others and of this, where noted: "

@@ -115,15 +115,21 @@ my @targets = (
 
 my ($host_gib, $host_cpus, $minutes) = (1024, 64, 10);
 my $pages = $host_gib * 2**18;
-my $doublings = log($host_gib / 4) / log(2);
 
-# From 256 MiB to 4 GiB there are four doublings: it goes on growing as there, at least not less.
+sub doublings {
+	my ($from, $to) = @_;
+	return log($to / $from) / log(2);
+}
+
+# It goes on growing with each doubling as from the least to the most that was measured, at least not less.
 sub extrapolated {
 	my ($name, $who) = @_;
-	my ($small, $large) = map { of('native', "$name.unique.$_", $who) } 256, 4096;
-	return undef unless defined $small && defined $large;
-	my $growth = ($large - $small) / 4;
-	return $large + $doublings * ($growth > 0 ? $growth : 0);
+	my ($most) = grep { defined of('native', "$name.unique.$_", $who) } 16384, 4096;
+	my $small = of('native', "$name.unique.256", $who);
+	return undef unless defined $small && defined $most;
+	my $large = of('native', "$name.unique.$most", $who);
+	my $growth = ($large - $small) / doublings(256, $most);
+	return $large + doublings($most / 1024, $host_gib) * ($growth > 0 ? $growth : 0);
 }
 
 sub model_table {
