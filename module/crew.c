@@ -60,8 +60,11 @@
  * nothing to do while it is.
  */
 
-/* A part is taken by who has room for an item for each of its pages. */
-#define LOG_ITEMS	(2 * HPAGE_PMD_NR)
+/*
+ * A part is taken by who has room for an item for each of its pages.  Of mixed memory a part has
+ * some hundred, of pages that are hashed as a whole one each.
+ */
+#define LOG_ITEMS	(8 * HPAGE_PMD_NR)
 
 /* Nobody takes a further part of a round that has lasted so long, in ns. */
 #define ROUND_TIME	(5 * NSEC_PER_MSEC)

@@ -8,7 +8,7 @@ struct mm_struct;
 struct pshare_item;
 struct pshare_region;
 
-/* Parts that one round may have for each thread: as many as the time for a round may do for. */
+/* Parts that one round may have for each thread. */
 #define PSHARE_CREW_PARTS	32U
 
 /**

@@ -241,8 +241,11 @@ static void give_up(struct pshare_region *region, const struct pshare_item *item
 			pshare_ledger_unsee(&region->ledger, item->addr, item->nr);
 }
 
-/* How a visit went: as it should; what was gathered is not right any more; no way in now. */
-enum visited { VISITED, VISITED_IN_PART, NOT_VISITED };
+/*
+ * How a visit went: as it should; what was gathered is not right any more; no time for the
+ * rest; no way in now.
+ */
+enum visited { VISITED, VISITED_IN_PART, OUT_OF_TIME, NOT_VISITED };
 
 /* Decide on an item; @mask is NULL if it is not looked at without its addresses. */
 static enum visited visit_item(struct pshare_region *region, struct mm_struct *mm,
@@ -285,9 +288,10 @@ static enum visited visit_items(struct pshare_region *region, struct mm_struct *
 		visited = visit_item(region, mm, &item[i], mask ? &mask[i] : NULL, rules, seen);
 		if (visited == NOT_VISITED)
 			break;
-		if (until != U64_MAX && i + 1 < nr && ktime_get_ns() >= until)
-			visited = VISITED_IN_PART;
-		if (visited == VISITED_IN_PART)
+		if (visited == VISITED && until != U64_MAX && i + 1 < nr &&
+		    ktime_get_ns() >= until)
+			visited = OUT_OF_TIME;
+		if (visited != VISITED)
 			*addr = item[i].addr + (item[i].nr << PAGE_SHIFT);
 		cond_resched();
 	}
@@ -312,9 +316,10 @@ static bool is_memory(const struct pshare_item *item)
 }
 
 /*
- * Blocks that the next round of the crew may go over.  It grows for as long as all that was
- * gathered is of use.  After a split, or at the end of memory, the thread is alone at first:
- * it goes over holes of any size faster than many can.  Guarded by the scan mutex.
+ * Blocks that the next round of the crew may go over, in whatever region and pass.  It grows for
+ * as long as all that was gathered is of use, by one thread or by many.  After a split, or at
+ * the end of memory, the thread is alone at first: it goes over holes of any size faster than many
+ * can.  Guarded by the scan mutex.
  */
 static unsigned int reach;
 
@@ -324,6 +329,20 @@ static unsigned int reach;
 static void extend_reach(void)
 {
 	reach = clamp(2 * reach, LEAST_REACH, PSHARE_CREW_PARTS * PSHARE_MOST_THREADS);
+}
+
+/* What a batch of the thread alone tells of what comes next. */
+static void judge_batch(const struct pshare_batch *batch, const struct pshare_rules *rules,
+			enum visited visited)
+{
+	/* Out of turn, and somewhere else. */
+	if (rules->split_least)
+		return;
+	/* It may have ended before it began, for want of a block. */
+	if (visited != VISITED || (batch->nr && !is_memory(&batch->item[batch->nr - 1])))
+		reach = 0;
+	else if (batch->nr)
+		extend_reach();
 }
 
 /**
@@ -350,7 +369,7 @@ bool pshare_visit_batch(struct pshare_region *region, struct mm_struct *mm, unsi
 
 	lockdep_assert_held(&pshare_scan_mutex);
 	if (!gather(region, mm, addr, end, rules, batch)) {
-		reach = 0;
+		judge_batch(batch, rules, NOT_VISITED);
 		return false;
 	}
 	if (batch->noted)
@@ -361,10 +380,7 @@ bool pshare_visit_batch(struct pshare_region *region, struct mm_struct *mm, unsi
 	pshare_batch_put_pages(batch);
 	visited = visit_items(region, mm, batch->item, batch->nr, masked ? masks : NULL, rules,
 			      U64_MAX, addr, seen);
-	if (visited == VISITED && batch->nr && is_memory(&batch->item[batch->nr - 1]))
-		extend_reach();
-	else
-		reach = 0;
+	judge_batch(batch, rules, visited);
 	return visited != NOT_VISITED;
 }
 
@@ -405,20 +421,25 @@ static bool visit_round(struct pshare_region *region, struct mm_struct *mm, unsi
 			pshare_alike_stale();
 	until = ktime_get_ns() + DECIDE_TIME;
 	for (done = 0; done < nr && visited == VISITED; done++) {
-		if (done && ktime_get_ns() >= until)
+		if (done && ktime_get_ns() >= until) {
+			visited = OUT_OF_TIME;
 			break;
+		}
 		part = pshare_crew_part(done);
 		visited = visit_part(region, mm, part, addr, end, rules, until, seen);
 		more = part->nr && is_memory(&part->item[part->nr - 1]);
 	}
-	/* Of no use to anybody: the next one shall be as large as this one should have been. */
-	for (i = done; i < nr; i++)
+	/* Of no use to anybody. */
+	for (i = done; i < nr; i++) {
 		give_up(region, pshare_crew_part(i)->item, pshare_crew_part(i)->nr);
-	if (visited != VISITED || !more)
+		cond_resched();
+	}
+	/* The next one shall be as large as this one should have been. */
+	if (visited == OUT_OF_TIME)
+		reach = max(done, LEAST_REACH);
+	else if (visited != VISITED || !more)
 		reach = 0;
-	else if (done < nr)
-		reach = done;
-	else
+	else if (ktime_get_ns() < until - DECIDE_TIME / 2)
 		extend_reach();
 	/* The first part alone may have got nowhere. */
 	return visited != NOT_VISITED || done > 1;

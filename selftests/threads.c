@@ -150,6 +150,33 @@ static void fill(struct child *child, uint64_t own, int random)
 	}
 }
 
+/*
+ * Each page by itself: as many items as there can be.  Before them comes a hole, and behind the
+ * first round there are many more blocks.
+ */
+#define MIXED_PAGES	(72 * BLOCK)
+#define MIXED_HOLE	(6 * BLOCK)
+
+static void fill_mixed(struct child *child, uint64_t own, int random)
+{
+	size_t page;
+
+	srand(random);
+	for (page = MIXED_HOLE; page < MIXED_PAGES; page++) {
+		int kind = rand() % 4;
+
+		child_fill(child, page, 1, kind == 0 ? 0 : kind == 1 ? 1 + rand() % 5000 :
+			   own + page, 0);
+	}
+}
+
+/* What is looked at: so many pages of each of two children. */
+struct trial {
+	size_t pages;
+	void (*fill)(struct child *child, uint64_t own, int random);
+	int run, flags;
+};
+
 struct outcome {
 	uint64_t classes[2][PSHARE_NR_CLASSES];
 	size_t frames[2], zeros[2], common;
@@ -157,8 +184,8 @@ struct outcome {
 };
 
 /* Two children are scanned by so many threads: what comes of it? */
-static void look(struct __test_metadata *_metadata, int dev, unsigned int threads, int run,
-		 int flags, struct outcome *outcome)
+static void look(struct __test_metadata *_metadata, int dev, unsigned int threads,
+		 const struct trial *trial, struct outcome *outcome)
 {
 	struct pshare_read_ledger ledger;
 	struct child child[2];
@@ -170,23 +197,23 @@ static void look(struct __test_metadata *_metadata, int dev, unsigned int thread
 	ASSERT_TRUE(come_to(threads - 1));
 	cpu = cpu_of_helpers();
 	for (unsigned int i = 0; i < 2; i++) {
-		child_start(&child[i], PAGES, flags);
-		fill(&child[i], (i + 1) << 20, 7 + i);
-		ASSERT_EQ(0, ps_add(dev, child[i].pid, child[i].mem, PAGES * PAGE, "threads",
-				    &id[i]));
+		child_start(&child[i], trial->pages, trial->flags);
+		trial->fill(&child[i], (i + 1) << 20, 7 + i);
+		ASSERT_EQ(0, ps_add(dev, child[i].pid, child[i].mem, trial->pages * PAGE,
+				    "threads", &id[i]));
 	}
-	ASSERT_EQ(0, ps_set("run", run));
+	ASSERT_EQ(0, ps_set("run", trial->run));
 	ASSERT_EQ(0, ps_scan(dev, PASSES + 1));
 	ASSERT_EQ(0, ps_set("run", 0));
 	for (unsigned int i = 0; i < 2; i++) {
 		ASSERT_EQ(0, ps_ledger(dev, id[i], &ledger));
 		for (unsigned int class = 0; class < PSHARE_NR_CLASSES; class++)
 			outcome->classes[i][class] = ledger.classes[class];
-		outcome->frames[i] = different_frames(child[i].pid, child[i].mem, PAGES);
-		outcome->zeros[i] = zero_frames(child[i].pid, child[i].mem, PAGES);
+		outcome->frames[i] = different_frames(child[i].pid, child[i].mem, trial->pages);
+		outcome->zeros[i] = zero_frames(child[i].pid, child[i].mem, trial->pages);
 	}
-	outcome->common = common_frames(child[0].pid, child[0].mem, PAGES, child[1].pid,
-					child[1].mem, PAGES);
+	outcome->common = common_frames(child[0].pid, child[0].mem, trial->pages, child[1].pid,
+					child[1].mem, trial->pages);
 	outcome->shared = ps_get("pages_shared");
 	outcome->sharing = ps_get("pages_sharing");
 	if (threads > 1)
@@ -196,16 +223,16 @@ static void look(struct __test_metadata *_metadata, int dev, unsigned int thread
 	ASSERT_TRUE(ps_nothing_shared());
 }
 
-static void compare(struct __test_metadata *_metadata, int dev, int run, int flags)
+static void compare(struct __test_metadata *_metadata, int dev, const struct trial *trial)
 {
 	static const unsigned int threads[] = { 2, 4, MOST_THREADS };
 	struct outcome one, many;
 
-	look(_metadata, dev, 1, run, flags, &one);
+	look(_metadata, dev, 1, trial, &one);
 	lib_note("%zu and %zu frames, %zu in common, %lld shared", one.frames[0], one.frames[1],
 		 one.common, one.shared);
 	for (unsigned int k = 0; k < sizeof(threads) / sizeof(threads[0]); k++) {
-		look(_metadata, dev, threads[k], run, flags, &many);
+		look(_metadata, dev, threads[k], trial, &many);
 		for (unsigned int i = 0; i < 2; i++) {
 			for (unsigned int class = 0; class < PSHARE_NR_CLASSES; class++) {
 				EXPECT_EQ(one.classes[i][class], many.classes[i][class])
@@ -223,26 +250,31 @@ static void compare(struct __test_metadata *_metadata, int dev, int run, int fla
 
 TEST_F_TIMEOUT(threads, same_as_one, 300)
 {
-	compare(_metadata, self->dev, 1, 0);
+	compare(_metadata, self->dev, &(struct trial){ PAGES, fill, 1, 0 });
 }
 
 TEST_F_TIMEOUT(threads, same_estimate, 300)
 {
-	compare(_metadata, self->dev, 3, 0);
+	compare(_metadata, self->dev, &(struct trial){ PAGES, fill, 3, 0 });
+}
+
+TEST_F_TIMEOUT(threads, same_mixed, 300)
+{
+	compare(_metadata, self->dev, &(struct trial){ MIXED_PAGES, fill_mixed, 1, 0 });
 }
 
 /* Huge pages that are kept, and are hashed where they lie. */
 TEST_F_TIMEOUT(threads, same_huge, 300)
 {
 	ASSERT_EQ(0, ps_set_text("huge_policy", "keep"));
-	compare(_metadata, self->dev, 1, CHILD_HUGE);
+	compare(_metadata, self->dev, &(struct trial){ PAGES, fill, 1, CHILD_HUGE });
 }
 
 /* Each of them is split in the middle of a round. */
 TEST_F_TIMEOUT(threads, same_split, 300)
 {
 	ASSERT_EQ(0, ps_set_text("huge_policy", "always"));
-	compare(_metadata, self->dev, 1, CHILD_HUGE);
+	compare(_metadata, self->dev, &(struct trial){ PAGES, fill, 1, CHILD_HUGE });
 }
 
 /* A page that two threads come to at once, in a pass in which others come, too. */
