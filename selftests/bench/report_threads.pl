@@ -20,6 +20,7 @@ exit 0 unless -e $file;
 # Median, and the least and the most in brackets.
 sub cell {
 	my ($of, $scale, $format) = @_;
+	return '--' unless $of;
 	return sprintf("$format ($format-$format)", map { $_ * $scale } @{$of}{qw(median least most)});
 }
 
@@ -31,7 +32,7 @@ for my $kind (sort keys %$passes) {
 		for my $pass (qw(first steady)) {
 			my $of = $passes->{$kind}{$mib}{$pass} or next;
 			push @rows, [$kind =~ tr/_/ /r, $mib, $pass, cell($of->{one}, 1000, '%.0f'),
-				     cell($of->{two}, 1000, '%.0f'), map { cell($of->{$_}, 1, '%.2f') } qw(pairs programs beside)];
+				     cell($of->{two}, 1000, '%.0f'), map { cell($_, 1, '%.2f') } $of->{pairs}, $of->{programs}, $of->{beside}];
 		}
 	}
 }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What passes take by the clock with one scan thread and with two, by turns: a first pass,
- * over memory that the module has not seen, and steady ones.  After each, what the machine
- * itself gives: two programs that have nothing in common read memory, one alone all of it, or
- * each a half.
+ * over memory that the module has not seen, and steady ones.  After each, what the CPUs are
+ * worth just then: of two programs that have nothing in common each reads memory of its own, or
+ * one alone twice as often.
  *
  * In a machine with two CPUs, on a host that has two for it and nothing else to do.
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,15 +30,15 @@ static const unsigned int sizes[] = { 256, 1024 };	/* MiB */
 #define REPEATS	5
 #define ROUNDS	3		/* of all of it: what else the machine does comes and goes */
 
-#define PROGRAM_MIB	128UL
-#define LINES		4	/* of a page, as a sample has */
-#define READINGS	8	/* so that it takes as long as a pass */
+#define PROGRAM_MIB	256UL		/* of each */
+#define LINES		4		/* of a page, as a sample has */
+#define READINGS	2		/* of each, when both do; it takes about as long as a pass */
 
 static int dev;
 
 /**
  * struct program - one that reads memory when it is told to
- * @ask:	takes how many pages it is to read, from where its half begins
+ * @ask:	takes how often it is to read its memory
  * @answer:	says when that is done
  */
 struct program {
@@ -54,6 +55,8 @@ static void set_threads(unsigned int threads)
 	if (fd < 0 || dprintf(fd, "%u\n", threads) < 0)
 		die("scan_threads");
 	close(fd);
+	/* A helper comes, or goes, when the scanner's thread looks. */
+	usleep(20000);
 }
 
 static double now(void)
@@ -87,17 +90,23 @@ static uint64_t read_lines(const char *page)
 	return sum;
 }
 
-static void run_program(const char *mem, int ask, int answer)
+static void run_program(int ask, int answer)
 {
-	unsigned long pages, i;
-	unsigned int reading;
-	uint64_t sum;
+	const size_t size = PROGRAM_MIB << 20;
+	char *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned int times;
+	uint64_t sum = 0;
+	size_t at;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	while (read(ask, &pages, sizeof(pages)) == sizeof(pages)) {
-		for (reading = sum = 0; reading < READINGS; reading++)
-			for (i = 0; i < pages; i++)
-				sum += read_lines(mem + i * PAGE);
+	if (mem == MAP_FAILED)
+		_exit(1);
+	for (at = 0; at < size; at += sizeof(at))
+		*(size_t *)(mem + at) = at;
+	while (read(ask, &times, sizeof(times)) == sizeof(times)) {
+		for (; times; times--)
+			for (at = 0; at < size; at += PAGE)
+				sum += read_lines(mem + at);
 		if (write(answer, &sum, sizeof(sum)) != sizeof(sum))
 			break;
 	}
@@ -106,15 +115,8 @@ static void run_program(const char *mem, int ask, int answer)
 
 static void start_programs(void)
 {
-	const size_t size = PROGRAM_MIB << 20;
 	int ask[2], answer[2], i;
-	char *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	size_t at;
 
-	if (mem == MAP_FAILED)
-		die("mmap");
-	for (at = 0; at < size; at += sizeof(at))
-		*(size_t *)(mem + at) = at;
 	for (i = 0; i < 2; i++) {
 		if (pipe2(ask, O_CLOEXEC) || pipe2(answer, O_CLOEXEC))
 			die("pipe");
@@ -122,22 +124,25 @@ static void start_programs(void)
 		case -1:
 			die("fork");
 		case 0:
-			run_program(mem + i * size / 2, ask[0], answer[1]);
+			close(ask[1]);
+			close(answer[0]);
+			run_program(ask[0], answer[1]);
 		}
+		close(ask[0]);
+		close(answer[1]);
 		program[i] = (struct program) { ask[1], answer[0] };
 	}
 }
 
-/* Seconds that so many programs take. */
+/* Seconds that it takes so many programs to do what there is to do. */
 static double run_programs(unsigned int nr)
 {
-	unsigned long pages = (PROGRAM_MIB << 20) / PAGE / nr;
+	unsigned int i, times = 2 * READINGS / nr;
 	double begin = now();
-	unsigned int i;
 	uint64_t sum;
 
 	for (i = 0; i < nr; i++)
-		if (write(program[i].ask, &pages, sizeof(pages)) != sizeof(pages))
+		if (write(program[i].ask, &times, sizeof(times)) != sizeof(times))
 			die("write");
 	for (i = 0; i < nr; i++)
 		if (read(program[i].answer, &sum, sizeof(sum)) != sizeof(sum))
@@ -171,32 +176,63 @@ static void fill(char *mem, unsigned long pages, unsigned int twins)
 	}
 }
 
+/* A pair of passes, now one thread first, now two; the first of all is not told. */
+static void first_pass(const char *name, char *mem, unsigned int mib, unsigned int threads,
+		       bool told)
+{
+	uint64_t id;
+	double seconds;
+
+	set_threads(threads);
+	id = add(mem, (size_t)mib << 20);
+	seconds = scan(1);
+	if (told)
+		tell(name, mib, "first", threads, seconds);
+	device_remove(dev, id);
+}
+
+static void steady_passes(const char *name, unsigned int mib, unsigned int threads, bool told)
+{
+	double seconds;
+
+	set_threads(threads);
+	seconds = scan(STEADY);
+	if (told)
+		tell(name, mib, "steady", threads, seconds);
+}
+
+/* What was asked for may not have been had. */
+static void check_huge(size_t size)
+{
+	FILE *file = fopen("/proc/self/smaps_rollup", "re");
+	unsigned long kib = 0;
+	char line[128];
+
+	while (file && !kib && fgets(line, sizeof(line), file))
+		sscanf(line, "AnonHugePages: %lu kB", &kib);
+	if (!file || kib < size / 1024 / 100 * 95)
+		die("huge pages");
+	fclose(file);
+}
+
 static void measure(const char *name, unsigned int mib, unsigned int twins, int advice)
 {
 	size_t size = (size_t)mib << 20;
 	char *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	unsigned int i, threads;
+	unsigned int i;
 	uint64_t id;
 
 	if (mem == MAP_FAILED || madvise(mem, size, advice))
 		die("mmap");
 	fill(mem, size / PAGE, twins);
-	for (i = 0; i < REPEATS; i++) {
-		for (threads = 1; threads <= 2; threads++) {
-			set_threads(threads);
-			id = add(mem, size);
-			tell(name, mib, "first", threads, scan(1));
-			device_remove(dev, id);
-		}
-	}
+	if (advice == MADV_HUGEPAGE)
+		check_huge(size);
+	for (i = 0; i <= 2 * REPEATS + 1; i++)
+		first_pass(name, mem, mib, 1 + (i + i / 2) % 2, i > 1);
 	id = add(mem, size);
 	scan(SETTLE);
-	for (i = 0; i < REPEATS; i++) {
-		for (threads = 1; threads <= 2; threads++) {
-			set_threads(threads);
-			tell(name, mib, "steady", threads, scan(STEADY));
-		}
-	}
+	for (i = 0; i <= 2 * REPEATS + 1; i++)
+		steady_passes(name, mib, 1 + (i + i / 2) % 2, i > 1);
 	fflush(stdout);
 	device_remove(dev, id);
 	munmap(mem, size);

@@ -22,7 +22,7 @@ mkdir -p "$dir"
 make -s --no-print-directory -C "$bench" OUT="$dir/tests"
 quietly "$qemu_dir/module.sh" "$version" "$dir/module"
 read -r before _ </proc/loadavg
-CPUS=2 MEM=2048 BOOT_NAME=threads MODULE=$dir/module/pshare.ko SECONDS_EACH=1200 \
+CPUS=2 MEM=3072 BOOT_NAME=threads MODULE=$dir/module/pshare.ko SECONDS_EACH=1200 \
 	"$qemu_dir/boot.sh" "$version" "$dir/tests" threads >"$dir/threads.tap" || {
 	cat "$dir/threads.tap"
 	die "the run failed"
