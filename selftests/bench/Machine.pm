@@ -6,7 +6,7 @@ use strict;
 use warnings;
 use Exporter 'import';
 use Rst qw(slurp);
-our @EXPORT_OK = qw(machine);
+our @EXPORT_OK = qw(machine machine_text);
 
 # What the processor calls itself, and its last cache.
 sub machine {
@@ -14,6 +14,13 @@ sub machine {
 	my ($cache) = sort { $b <=> $a } map { slurp($_) =~ /^(\d+)K/ ? $1 : 0 }
 		glob('/sys/devices/system/cpu/cpu0/cache/index*/size');
 	return { processor => $name // 'unknown', cache_kib => ($cache // 0) + 0 };
+}
+
+# machine_text(MACHINE): for people.  Rented machines do not always know their caches.
+sub machine_text {
+	my ($machine) = @_;
+	my $cache = $machine->{cache_kib};
+	return $machine->{processor} . ($cache ? ", last cache $cache KiB" : '');
 }
 
 1;

@@ -11,6 +11,7 @@ use FindBin;
 use JSON::PP;
 use lib $FindBin::Bin, "$FindBin::Bin/../lib", "$FindBin::Bin/../experiments";
 use Count qw(median by_subject @names);
+use Machine qw(machine_text);
 use Plot qw(lines);
 use Rst qw(slurp spew table replace_figures);
 
@@ -99,8 +100,8 @@ sub index_table {
 	spew(($page =~ s/\.rst$//r) . '/index.svg', lines('A lookup that finds nothing, by the memory in pages',
 		'ns', 'MiB', \@sizes, map { [$_, $miss{$_}] } sort keys %miss));
 	my $left_out = @{ $data->{left_out_mib} } ? " Left out for want of memory: @{ $data->{left_out_mib} } MiB." : '';
-	my $machine = $data->{machine};
-	return table(@rows) . "\n$machine->{processor}, last cache $machine->{cache_kib} KiB, commit $data->{commit}.$left_out\n"
+	my $machine = machine_text($data->{machine});
+	return table(@rows) . "\n$machine, commit $data->{commit}.$left_out\n"
 		. "Medians; what 8 of 10 batches lie between in brackets. A reading of the clock, which is in each hit, takes "
 		. sprintf('%.0f ns', median(map { batches_of($data, $_, 'machine', 'clock') } @sizes)) . ".\n$growth";
 }

@@ -12,6 +12,7 @@ use JSON::PP;
 use lib $FindBin::Bin, "$FindBin::Bin/../lib", "$FindBin::Bin/../experiments";
 use Count qw(median);
 use Native qw(by_size spread @kinds @names);
+use Machine qw(machine_text);
 use Plot qw(lines);
 use Rst qw(slurp spew table replace_figures);
 
@@ -110,7 +111,7 @@ sub growth {
 }
 
 sub notes {
-	my $machine = $data->{machine};
+	my $machine = machine_text($data->{machine});
 	my (%rounds, %seen);
 	$rounds{"$_->{mib} $_->{memory} $_->{subject}"}++ for @{ $data->{runs} };
 	my @rounds = sort { $a <=> $b } grep { !$seen{$_}++ } values %rounds;
@@ -122,7 +123,7 @@ sub notes {
 	my $others = join('', map { my %mib = map { $_ => 1 } @{ $others{$_} };
 		" Of commit $_: " . join(', ', sort { $a <=> $b } keys %mib) . ' MiB.' } sort keys %others);
 	my $left_out = @{ $data->{left_out_mib} } ? " Left out for want of memory: @{ $data->{left_out_mib} } MiB." : '';
-	return "Kernel $data->{kernel}, ARCH=um; $machine->{processor}, last cache $machine->{cache_kib} KiB; commit $data->{commit}.$others\n"
+	return "Kernel $data->{kernel}, ARCH=um; $machine; commit $data->{commit}.$others\n"
 		. 'Medians of ' . join(' to ', @rounds == 1 ? $rounds[0] : @rounds[0, -1]) . " rounds, the least and the most in brackets.$left_out\n"
 		. sprintf("A kernel at rest, its processes awake, takes at most %.2f %% of a CPU.\n", $rest / 1e7)
 		. (@load ? "This machine's load at the end of runs, of others and of this, where noted: "

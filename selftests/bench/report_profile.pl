@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use JSON::PP;
 use lib $FindBin::Bin, "$FindBin::Bin/../lib";
+use Machine qw(machine_text);
 use Rst qw(slurp table replace_figures);
 
 my $top = "$FindBin::Bin/../..";
@@ -45,8 +46,7 @@ sub others {
 	return $sum;
 }
 
-my $cache = $data->{machine}{cache_kib};
-my $machine = $data->{machine}{processor} . ($cache ? ", last cache $cache KiB" : '');
+my $machine = machine_text($data->{machine});
 replace_figures($page, 'profile', table(
 	['function, % of the pass', map { "$_ pass" } @kinds],
 	(map { my $name = $_; [$name, map { percent($part{$_}{$name} // 0) } @kinds] } @names),
