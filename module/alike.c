@@ -34,8 +34,9 @@
  * are left by chance after the first.  Later rounds have room for whoever is left, and take
  * little time, for they look at those pages alone: after the third it is 0.1 % at most.
  *
- * With much memory the bitmaps would be large, and slow.  So the samples are taken in parts,
- * by their value, one part after the other.
+ * With much memory the bitmaps would outgrow all caches.  So the samples are taken in parts then,
+ * by their value, one part after the other.  That has its price, too: each part goes over
+ * all samples, and no processor can guess which belong to it.
  *
  * What it costs to be alike by mere chance is a hash in each pass.
  *
@@ -50,7 +51,7 @@
 #define BITS_EACH	8	/* of each bitmap, for a page of the part */
 #define MAX_PARTS	8	/* beyond that the bitmaps grow, up to MOST_ORDER; then fill up */
 #define MAX_SMALL_PARTS	64	/* where there was no memory for as many bits as wanted */
-#define BEST_ORDER	23	/* of the number of bits: 1 MiB each, which caches can hold */
+#define BEST_ORDER	25	/* of the number of bits: 4 MiB each, which large caches can hold */
 #define MOST_ORDER	28
 #define LEAST_ORDER	15	/* for when there is no memory */
 
@@ -58,13 +59,24 @@
 #define STEP_CLEAR	((size_t)SZ_1M)
 
 /**
+ * struct marks - a word of each bitmap
+ * @once:	samples of the part that have occurred
+ * @twice:	those that have done so again
+ *
+ * Side by side: it is one line that has to come into the cache.
+ */
+struct marks {
+	unsigned long once;
+	unsigned long twice;
+};
+
+/**
  * struct alike - how far the search has come
  * @stale:	samples have changed since the last one
  * @apart:	it is made for each group by itself
  * @pages:	of all ledgers, when the last one began
- * @once:	samples of the part that have occurred; NULL when no search is under way
- * @twice:	those that have done so again
- * @cleared:	bytes of the two that are cleared for the part and round at hand
+ * @marks:	both bitmaps; NULL when no search is under way
+ * @cleared:	bytes of them that are cleared for the part and round at hand
  * @order:	log2 of the number of bits in each
  * @parts:	in how many parts the samples are taken
  * @part:	the one that it is in
@@ -80,8 +92,7 @@ struct alike {
 	bool stale;
 	bool apart;
 	unsigned long pages;
-	unsigned long *once;
-	unsigned long *twice;
+	struct marks *marks;
 	size_t cleared;
 	unsigned int order;
 	unsigned int parts;
@@ -95,7 +106,7 @@ struct alike {
 
 static struct alike alike;
 
-static unsigned long spare[2][BITS_TO_LONGS(1UL << LEAST_ORDER)];
+static struct marks spare[BITS_TO_LONGS(1UL << LEAST_ORDER)];
 
 /**
  * pshare_alike_stale() - samples have changed
@@ -124,7 +135,7 @@ static unsigned long count_pages(void)
 /* Bytes of both bitmaps. */
 static size_t bytes_of(unsigned int order)
 {
-	return 2 * BITS_TO_LONGS(1UL << order) * sizeof(long);
+	return BITS_TO_LONGS(1UL << order) * sizeof(struct marks);
 }
 
 /* Both bitmaps in one piece, smaller ones when memory is short. */
@@ -132,16 +143,15 @@ static void allocate(unsigned int order)
 {
 	const gfp_t gfp = GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY;
 
-	alike.once = NULL;
-	for (; !alike.once && order > LEAST_ORDER; order--) {
+	alike.marks = NULL;
+	for (; !alike.marks && order > LEAST_ORDER; order--) {
 		alike.order = order;
-		alike.once = kvmalloc(bytes_of(order), gfp);
+		alike.marks = kvmalloc(bytes_of(order), gfp);
 	}
-	if (!alike.once) {
+	if (!alike.marks) {
 		alike.order = LEAST_ORDER;
-		alike.once = spare[0];
+		alike.marks = spare;
 	}
-	alike.twice = alike.once + BITS_TO_LONGS(1UL << alike.order);
 }
 
 /* Clear a piece of the bitmaps; true when all of them is clear. */
@@ -151,7 +161,7 @@ static bool clear_some(void)
 
 	if (!left)
 		return true;
-	memset((char *)alike.once + alike.cleared, 0, size);
+	memset((char *)alike.marks + alike.cleared, 0, size);
 	alike.cleared += size;
 	return false;
 }
@@ -194,16 +204,16 @@ static void begin(unsigned long pages)
  */
 unsigned long pshare_alike_bytes(void)
 {
-	unsigned long *once = READ_ONCE(alike.once);
+	struct marks *marks = READ_ONCE(alike.marks);
 
-	return once && once != spare[0] ? bytes_of(READ_ONCE(alike.order)) : 0;
+	return marks && marks != spare ? bytes_of(READ_ONCE(alike.order)) : 0;
 }
 
 static void free_bitmaps(void)
 {
-	if (alike.once != spare[0])
-		kvfree(alike.once);
-	alike.once = NULL;
+	if (alike.marks != spare)
+		kvfree(alike.marks);
+	alike.marks = NULL;
 }
 
 /**
@@ -227,7 +237,7 @@ void pshare_alike_exit(void)
 void pshare_alike_pause(void)
 {
 	lockdep_assert_held(&pshare_scan_mutex);
-	if (alike.once)
+	if (alike.marks)
 		pshare_alike_exit();
 }
 
@@ -276,6 +286,10 @@ static unsigned long candidates(const struct pshare_block *block, unsigned int w
 	return (alike.round ? block->alike[word] : ~0UL) & ~block->whole[word];
 }
 
+/*
+ * Neither of the two branches on what has occurred: chance is all that could be guessed, and a
+ * wrong guess waits for the bits to come from memory.
+ */
 static void count_block(const struct pshare_block *block)
 {
 	unsigned int word;
@@ -286,12 +300,14 @@ static void count_block(const struct pshare_block *block)
 
 		for (; left; left &= left - 1) {
 			u32 sample = samples[__ffs(left)], bit;
+			struct marks *marks;
 
 			if (!concerns(sample))
 				continue;
 			bit = bit_of(sample);
-			if (__test_and_set_bit(bit, alike.once))
-				__set_bit(bit, alike.twice);
+			marks = &alike.marks[BIT_WORD(bit)];
+			marks->twice |= marks->once & BIT_MASK(bit);
+			marks->once |= BIT_MASK(bit);
 		}
 	}
 }
@@ -302,19 +318,21 @@ static void mark_block(struct pshare_block *block)
 
 	for (word = 0; word < ARRAY_SIZE(block->alike); word++) {
 		const u32 *samples = &block->fingerprint[word * BITS_PER_LONG];
-		unsigned long left = candidates(block, word), alone = 0, not_alone = 0;
+		unsigned long left = candidates(block, word), judged = 0, not_alone = 0;
 
 		for (; left; left &= left - 1) {
-			u32 sample = samples[__ffs(left)];
+			unsigned int place = __ffs(left);
+			unsigned long twice;
+			u32 bit;
 
-			if (!concerns(sample))
+			if (!concerns(samples[place]))
 				continue;
-			if (test_bit(bit_of(sample), alike.twice))
-				not_alone |= left & -left;
-			else
-				alone |= left & -left;
+			bit = bit_of(samples[place]);
+			twice = alike.marks[BIT_WORD(bit)].twice >> bit % BITS_PER_LONG & 1;
+			judged |= BIT(place);
+			not_alone |= twice << place;
 		}
-		block->alike[word] = (block->alike[word] & ~alone) | not_alone;
+		block->alike[word] = (block->alike[word] & ~judged) | not_alone;
 	}
 }
 
@@ -349,7 +367,7 @@ bool pshare_alike_some(unsigned long *seen)
 	unsigned int nr;
 
 	lockdep_assert_held(&pshare_scan_mutex);
-	if (!alike.once) {
+	if (!alike.marks) {
 		unsigned long pages = count_pages();
 
 		if (!alike.stale && pages == alike.pages && alike.apart == groups_apart())
