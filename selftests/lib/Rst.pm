@@ -56,6 +56,8 @@ sub table {
 sub replace_figures {
 	my ($page, $what, $text) = @_;
 	my $rst = slurp($page);
+	my @marks = $rst =~ /^\.\. \Q$what\E figures: \w+$/mg;
+	@marks == 2 or die "$0: $page has " . @marks . " marks of $what\n";
 	$rst =~ s/(\.\. \Q$what\E figures: begin\n).*?(\.\. \Q$what\E figures: end\n)/$1\n$text\n$2/s
 		or die "$0: $page has no marks of $what\n";
 	spew($page, $rst);
