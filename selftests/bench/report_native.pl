@@ -119,9 +119,14 @@ sub notes {
 	my ($rest) = sort { $b <=> $a } map { $_->{rest_ns_in_a_second} } @{ $data->{boots} };
 	# With KEEP=1 some may be of another day.
 	my %others;
-	push @{ $others{ $_->{commit} } }, $_->{mib} for grep { ($_->{commit} // $data->{commit}) ne $data->{commit} } @{ $data->{boots} };
-	my $others = join('', map { my %mib = map { $_ => 1 } @{ $others{$_} };
-		" Of commit $_: " . join(', ', sort { $a <=> $b } keys %mib) . ' MiB.' } sort keys %others);
+	for my $boot (grep { ($_->{commit} // $data->{commit}) ne $data->{commit} } @{ $data->{boots} }) {
+		push @{ $others{ $boot->{commit} }{$_} }, $boot->{mib} for keys %{ $boot->{can_be_saved} };
+	}
+	my $others = '';
+	for my $commit (sort keys %others) {
+		$others .= " Of commit $commit: " . join('; ', map { my $kind = $_;
+			"$kind of " . join(', ', sort { $a <=> $b } @{ $others{$commit}{$kind} }) } sort keys %{ $others{$commit} }) . ' MiB.';
+	}
 	my $left_out = @{ $data->{left_out_mib} } ? " Left out for want of memory: @{ $data->{left_out_mib} } MiB." : '';
 	return "Kernel $data->{kernel}, ARCH=um; $machine; commit $data->{commit}.$others\n"
 		. 'Medians of ' . join(' to ', @rounds == 1 ? $rounds[0] : @rounds[0, -1]) . " rounds, the least and the most in brackets.$left_out\n"
