@@ -266,46 +266,49 @@ static struct pshare_block *next_block(void)
 }
 
 /* Does the part at hand have pages with this sample? */
-static bool concerns(u32 sample)
+static bool concerns(const struct alike *now, u32 sample)
 {
-	return (u64)sample * alike.parts >> 32 == alike.part && sample &&
+	return (u64)sample * now->parts >> 32 == now->part && sample &&
 	       !pshare_hash_sample_is_zero(sample);
 }
 
 /* In each round samples have other bits, and in each group if that is wanted. */
-static u32 bit_of(u32 sample)
+static u32 bit_of(const struct alike *now, u32 sample)
 {
-	u32 value = ror32(sample, 11 * alike.round) ^ 0x5bd1e995 * alike.round;
+	u32 value = ror32(sample, 11 * now->round) ^ 0x5bd1e995 * now->round;
 
-	return hash_32(value ^ alike.salt, alike.order);
+	return hash_32(value ^ now->salt, now->order);
 }
 
 /* Of a word of a block's bitmaps: the pages that the round may have, beside the part. */
-static unsigned long candidates(const struct pshare_block *block, unsigned int word)
+static unsigned long candidates(const struct alike *now, const struct pshare_block *block,
+				unsigned int word)
 {
-	return (alike.round ? block->alike[word] : ~0UL) & ~block->whole[word];
+	return (now->round ? block->alike[word] : ~0UL) & ~block->whole[word];
 }
 
 /*
  * Neither of the two branches on what has occurred: chance is all that could be guessed, and a
- * wrong guess waits for the bits to come from memory.
+ * wrong guess waits for the bits to come from memory.  Each has a copy of its own of how things
+ * stand, which does not change by what is written: else it would be read anew for each page.
  */
 static void count_block(const struct pshare_block *block)
 {
+	const struct alike now = alike;
 	unsigned int word;
 
 	for (word = 0; word < ARRAY_SIZE(block->alike); word++) {
 		const u32 *samples = &block->fingerprint[word * BITS_PER_LONG];
-		unsigned long left = candidates(block, word);
+		unsigned long left = candidates(&now, block, word);
 
 		for (; left; left &= left - 1) {
 			u32 sample = samples[__ffs(left)], bit;
 			struct marks *marks;
 
-			if (!concerns(sample))
+			if (!concerns(&now, sample))
 				continue;
-			bit = bit_of(sample);
-			marks = &alike.marks[BIT_WORD(bit)];
+			bit = bit_of(&now, sample);
+			marks = &now.marks[BIT_WORD(bit)];
 			marks->twice |= marks->once & BIT_MASK(bit);
 			marks->once |= BIT_MASK(bit);
 		}
@@ -314,21 +317,22 @@ static void count_block(const struct pshare_block *block)
 
 static void mark_block(struct pshare_block *block)
 {
+	const struct alike now = alike;
 	unsigned int word;
 
 	for (word = 0; word < ARRAY_SIZE(block->alike); word++) {
 		const u32 *samples = &block->fingerprint[word * BITS_PER_LONG];
-		unsigned long left = candidates(block, word), judged = 0, not_alone = 0;
+		unsigned long left = candidates(&now, block, word), judged = 0, not_alone = 0;
 
 		for (; left; left &= left - 1) {
 			unsigned int place = __ffs(left);
 			unsigned long twice;
 			u32 bit;
 
-			if (!concerns(samples[place]))
+			if (!concerns(&now, samples[place]))
 				continue;
-			bit = bit_of(samples[place]);
-			twice = alike.marks[BIT_WORD(bit)].twice >> bit % BITS_PER_LONG & 1;
+			bit = bit_of(&now, samples[place]);
+			twice = now.marks[BIT_WORD(bit)].twice >> bit % BITS_PER_LONG & 1;
 			judged |= BIT(place);
 			not_alone |= twice << place;
 		}

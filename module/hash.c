@@ -26,7 +26,7 @@
 
 static u64 seed;
 static u64 zero_hash;
-static u32 zero_sample;
+u32 pshare_hash_zero_sample __read_mostly;
 
 /* Between two of these some lines of the page that comes next are asked for. */
 #define PIECE		512
@@ -129,17 +129,6 @@ u32 pshare_hash_sample(struct page *page)
 }
 
 /**
- * pshare_hash_sample_is_zero() - is this the sample of a page that is zero there?
- * @sample: what pshare_hash_sample() said
- *
- * Return: true if so.
- */
-bool pshare_hash_sample_is_zero(u32 sample)
-{
-	return sample == zero_sample;
-}
-
-/**
  * pshare_hash_init() - choose the seed
  *
  * Context: once, before any other function of this room.
@@ -148,5 +137,5 @@ void pshare_hash_init(void)
 {
 	seed = get_random_u64();
 	zero_hash = pshare_hash_page(ZERO_PAGE(0), NULL);
-	zero_sample = pshare_hash_sample(ZERO_PAGE(0));
+	pshare_hash_zero_sample = pshare_hash_sample(ZERO_PAGE(0));
 }

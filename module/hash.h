@@ -16,7 +16,20 @@ u64 pshare_hash_page(struct page *page, struct page *next);
 u64 pshare_hash_maybe_zero(struct page *page, struct page *next);
 bool pshare_hash_is_zero(u64 hash);
 u32 pshare_hash_sample(struct page *page);
-bool pshare_hash_sample_is_zero(u32 sample);
+
+/* Constant after pshare_hash_init(). */
+extern u32 pshare_hash_zero_sample;
+
+/**
+ * pshare_hash_sample_is_zero() - is this the sample of a page that is zero there?
+ * @sample: what pshare_hash_sample() said
+ *
+ * Return: true if so.
+ */
+static inline bool pshare_hash_sample_is_zero(u32 sample)
+{
+	return sample == pshare_hash_zero_sample;
+}
 
 /**
  * pshare_hash_fold() - the part of a hash that the ledger keeps
