@@ -28,11 +28,11 @@ static const unsigned int sizes[] = { 256, 1024 };	/* MiB */
 #define SETTLE	4		/* passes until nothing is merged any more */
 #define STEADY	3		/* passes that are timed as one */
 #define REPEATS	5
-#define ROUNDS	3		/* of all of it: what else the machine does comes and goes */
+#define ROUNDS	3		/* of all of it: what else a machine does comes and goes */
 
 #define PROGRAM_MIB	256UL		/* of each */
 #define LINES		4		/* of a page, as a sample has */
-#define READINGS	2		/* of each, when both do; it takes about as long as a pass */
+#define READINGS	2		/* of each, when both do; as long as a pass, about */
 
 static int dev;
 
