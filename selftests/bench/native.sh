@@ -9,7 +9,7 @@
 #
 # usage: native.sh VERSION [profile]
 # In the environment: SIZES (MiB of memory, 16384 at most; of a profile 4096), MEMORY ("mix unique"),
-# ROUNDS of each (3; beyond 4096 MiB, where a round takes 15 minutes, 1), and KEEP=1: what was measured
+# ROUNDS of each (3; beyond 4096 MiB, where one takes 15 minutes or more, 1), and KEEP=1: what was measured
 # of others before is kept.  A size for which this machine's memory does not suffice is left out, and
 # the figures say so.
 set -euo pipefail
