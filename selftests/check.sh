@@ -15,15 +15,13 @@ set -uo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 export BUILD=${BUILD:-$top/build}
+# shellcheck source-path=SCRIPTDIR source=qemu/common.sh
+. "$top/selftests/qemu/common.sh"
 out=$BUILD/check
 kernels=${KERNELS:-6.1}
 static_kernel=6.1
 passed=0 failed=0 skipped=0 failures=() doubts=()
 declare -A kernel_passed=() kernel_failed=() kernel_skipped=()
-
-kernel() {
-	echo "$BUILD/kernels/$1"
-}
 
 # count NAME PASSED FAILED SKIPPED: the last word of the name may be a kernel.
 count() {
@@ -92,7 +90,7 @@ part() {
 
 unit() {
 	make -s --no-print-directory -C "$top/selftests/unit" check \
-		KSRC="$(kernel "$first_kernel")/source" OUT="$BUILD/unit"
+		KSRC="$(kernel_dir "$first_kernel")/source" OUT="$BUILD/unit"
 }
 
 tool() {
@@ -103,7 +101,7 @@ tool() {
 
 # Builds that must succeed before anything can be tested.
 build_module() {
-	"$top/selftests/qemu/module.sh" "$1" "$(kernel "$1")/module" >"$log" 2>&1 &&
+	"$top/selftests/qemu/module.sh" "$1" "$(kernel_dir "$1")/module" >"$log" 2>&1 &&
 		build_tool >>"$log" 2>&1 && return
 	sed 's/^/# /' "$log"
 	return 1
@@ -116,7 +114,7 @@ build_tool() {
 # The programs of selftests, for a kernel, and their names.
 build_tests() {
 	local dir
-	dir=$(kernel "$1")
+	dir=$(kernel_dir "$1")
 	names=${TESTS:-$(cd "$top/selftests" && printf "%s\n" *.c | sed -n "s/\.c\$//p" | grep -vx lib)}
 	flock "$dir/lock" make -s --no-print-directory -C "$top/selftests" OUT="$dir/selftests" \
 		KSFT="$dir/source/tools/testing/selftests" >"$log" 2>&1 && return
@@ -126,27 +124,11 @@ build_tests() {
 
 selftests() {
 	local version=$1 dir names
-	dir=$(kernel "$version")
+	dir=$(kernel_dir "$version")
 	build_tests "$version" && build_module "$version" || return
 	# shellcheck disable=SC2086 # a list of words
 	MODULE=$dir/module/pshare.ko TOOL=$BUILD/userctl/pshare \
-		in_machines "$top/selftests/qemu/boot.sh" "$version" "$dir/selftests" $names
-}
-
-# in_machines COMMAND VERSION DIRECTORY NAME...: runs it for the programs that share a machine,
-# and then for the one that needs a machine of two nodes, each if it is named.
-in_machines() {
-	local command=("${@:1:3}") plain=() nodes=() name status=0
-	for name in "${@:4}"; do
-		case $name in
-		nodes) nodes+=("$name") ;;
-		*) plain+=("$name") ;;
-		esac
-	done
-	[ ${#plain[@]} -eq 0 ] || "${command[@]}" "${plain[@]}" || status=$?
-	[ ${#nodes[@]} -eq 0 ] || APPEND="numa=fake=2${APPEND:+ $APPEND}" BOOT_NAME=nodes \
-		"${command[@]}" "${nodes[@]}" || status=$?
-	return "$status"
+		boot_each "$version" "$dir/selftests" $names
 }
 
 # ahead FUNCTION VERSION...: runs it for these kernels, two at a time: machines wait more than
@@ -194,7 +176,7 @@ coverage() {
 	build_tests "$version" && build_tool >"$log" 2>&1 || return
 	# shellcheck disable=SC2086 # a list of words
 	TOOL=$BUILD/userctl/pshare \
-		"$top/selftests/qemu/coverage.sh" "$version" "$(kernel "$version")/selftests" $names
+		"$top/selftests/qemu/coverage.sh" "$version" "$(kernel_dir "$version")/selftests" $names
 }
 
 faults() {
@@ -210,7 +192,7 @@ fuzz() {
 
 guests() {
 	build_module "$1" || return
-	MODULE=$(kernel "$1")/module/pshare.ko TOOL=$BUILD/userctl/pshare \
+	MODULE=$(kernel_dir "$1")/module/pshare.ko TOOL=$BUILD/userctl/pshare \
 		"$top/selftests/qemu/guests.sh" "$1" check
 }
 
@@ -218,7 +200,7 @@ guests() {
 load() {
 	build_module "$1" || return
 	# shellcheck disable=SC2086 # a list of words
-	MODULE=$(kernel "$1")/module/pshare.ko TOOL=$BUILD/userctl/pshare \
+	MODULE=$(kernel_dir "$1")/module/pshare.ko TOOL=$BUILD/userctl/pshare \
 		"$top/selftests/qemu/load.sh" "$1" ${PHASES-}
 }
 
@@ -310,7 +292,7 @@ for line in "${failures[@]+"${failures[@]}"}"; do
 	echo "# failed: $line"
 done
 for version in $(printf '%s\n' "${!kernel_passed[@]}" | sort -V); do
-	release=$(cat "$(kernel "$version")/release" 2>/dev/null) || release="not there"
+	release=$(cat "$(kernel_dir "$version")/release" 2>/dev/null) || release="not there"
 	echo "# kernel $version ($release): ${kernel_passed[$version]} passed," \
 		"${kernel_failed[$version]} failed, ${kernel_skipped[$version]} skipped"
 done

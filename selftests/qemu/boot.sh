@@ -9,9 +9,9 @@
 #
 # usage: boot.sh VERSION TESTS-DIRECTORY NAME...
 # In the environment: MODULE (pshare.ko), TOOL (the command pshare), CPUS, MEM
-# (MiB), SECONDS_EACH (for one program), APPEND (words for the kernel's command
-# line; NAME=VALUE gets into the environment of the programs), GCOV_DIR (gets
-# what gcov counted, a directory for each machine).
+# (MiB), TURNS (see qemu() in common.sh), SECONDS_EACH (for one program), APPEND
+# (words for the kernel's command line; NAME=VALUE gets into the environment of the
+# programs), GCOV_DIR (gets what gcov counted, a directory for each machine).
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "$0")/common.sh"

@@ -128,10 +128,18 @@ tsc_khz() {
 # mem-merge=off: this machine's own ksmd is none of our business.
 # With COUNT=1 in the environment a nanosecond there is an instruction of its
 # only CPU: that repeats, where time does not.  Several CPUs need what emulator.sh makes.
+#
+# With TURNS=1 the CPUs take turns in one thread of QEMU.  Programs that make the kernel patch
+# its code while it runs need that.  QEMU, as of 10.0, first drops its translations of the code
+# that a CPU writes to, then writes: another CPU that translates in between keeps the
+# breakpoint that jump labels are patched by, and dies of it later ("Oops: int3").  On a
+# busy machine that takes minutes, with this module or without: flipping
+# kernel.sched_schedstats is enough.
 qemu() {
 	local dir accel=tcg,thread=multi count='' khz numa=numa=off program=qemu-system-x86_64
 	dir=$(kernel_dir "$1")
 	[ "$2" -eq 1 ] || program=$build/emulator/$program
+	[ -z "${TURNS-}" ] || accel=tcg,thread=single
 	if [ -n "${COUNT-}" ]; then
 		accel=tcg,thread=single count='-icount shift=0,sleep=off' khz=1000000
 	else
@@ -147,4 +155,24 @@ qemu() {
 mitigations=off no_timer_check tsc=reliable tsc_early_khz=$khz cryptomgr.notests $numa \
 init_on_alloc=0 rcupdate.rcu_expedited=1 rcupdate.rcu_cpu_stall_timeout=60 printk.time=1 quiet $6" \
 		</dev/null
+}
+
+# boot_each VERSION TESTS-DIRECTORY NAME...: boot.sh for the programs that share a machine, then
+# for those that need another one: where the kernel's code may be patched (tracepoints, the
+# freezer; TURNS above), and with two nodes.
+boot_each() {
+	local plain=() patching=() nodes=() name status=0 prefix=${BOOT_NAME:+$BOOT_NAME-}
+	for name in "${@:3}"; do
+		case $name in
+		holds | squeeze | suspend | trace) patching+=("$name") ;;
+		nodes) nodes+=("$name") ;;
+		*) plain+=("$name") ;;
+		esac
+	done
+	[ ${#plain[@]} -eq 0 ] || "$qemu_dir/boot.sh" "$1" "$2" "${plain[@]}" || status=$?
+	[ ${#patching[@]} -eq 0 ] || TURNS=1 BOOT_NAME=${prefix}patching \
+		"$qemu_dir/boot.sh" "$1" "$2" "${patching[@]}" || status=$?
+	[ ${#nodes[@]} -eq 0 ] || APPEND="numa=fake=2${APPEND:+ $APPEND}" BOOT_NAME=${prefix}nodes \
+		"$qemu_dir/boot.sh" "$1" "$2" "${nodes[@]}" || status=$?
+	return "$status"
 }

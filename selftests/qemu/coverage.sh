@@ -26,7 +26,7 @@ rm -rf "$work"
 mkdir -p "$work"
 status=0
 GCOV_DIR=$work/machines BOOT_NAME=coverage MODULE=$objects/pshare.ko \
-	"$qemu_dir/boot.sh" "$version" "$tests_dir" "$@" | tee "$work/tap" || status=$?
+	boot_each "$version" "$tests_dir" "$@" | tee "$work/tap" || status=$?
 
 # A machine's data, beside the notes of the compiler: gcov's own listing.
 for machine in "$work/machines/"*; do

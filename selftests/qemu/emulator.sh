@@ -8,7 +8,8 @@
 # QEMU before 8.1 translates guest code without the lock of its page.  While the kernel
 # patches a jump label, a CPU can keep the translation of a breakpoint that is no longer
 # there, and dies of it ("Oops: int3"), with this module or without: on bookworm's 7.2 a
-# program that only flips kernel.sched_schedstats brings 7.3 down within seconds.
+# program that only flips kernel.sched_schedstats brings 7.3 down within seconds.  Later
+# ones still do so now and then: see qemu() in common.sh.
 #
 # usage: emulator.sh
 set -euo pipefail
