@@ -31,6 +31,8 @@ sub collect {
 				$boot->{rest_ns_in_a_second} = $1 + 0;
 			} elsif (/^expect (\w+) (\d+)$/) {
 				$boot->{can_be_saved}{$1} = $2 + 0;
+			} elsif (/^huge (\d+)$/) {
+				$boot->{huge_mib} = $1 + 0;
 			} elsif (/^load ([\d.]+)$/) {
 				$boot->{load} = $1 + 0;
 			} elsif (/^commit (\S+)$/) {

@@ -31,18 +31,32 @@ machine_mib() {
 	echo $(($1 * 9 / 8 + 384))
 }
 
-# Is there that, with what this machine's kernel needs for it, and all others?  Its memory is a file in
-# /dev/shm, of which almost each page has a mapping of its own: some 250 bytes for 4096.
+# Is there that, with what this machine's kernel needs for it, and all others?  Almost each page
+# has a mapping of its own in some process: some 250 bytes for 4096.
 fits() {
-	[ "$(df --output=avail -m /dev/shm | tail -n 1)" -gt "$(machine_mib "$1")" ] &&
-		awk -v mib="$(machine_mib "$1")" '/^MemAvailable:/ { exit !($2 / 1024 > mib * 1.09 + 1024) }' \
-			/proc/meminfo
+	awk -v mib="$(machine_mib "$1")" '/^MemAvailable:/ { exit !($2 / 1024 > mib * 1.09 + 1024) }' \
+		/proc/meminfo
+}
+
+# with_memory MIB COMMAND...: with a file system for a machine's memory, which is a file, that is
+# gone with the command.  It is made of huge pages, as any kernel maps its memory; where there are
+# none in files, of small ones.
+with_memory() {
+	local mib=$1
+	shift
+	mkdir -p "$dir/memory"
+	# shellcheck disable=SC2016 # for the other shell to expand
+	TMPDIR=$dir/memory with_own_mounts bash -c '
+		mount -t tmpfs -o "huge=always,size=$0m" memory "$TMPDIR" ||
+			mount -t tmpfs -o "size=$0m" memory "$TMPDIR" || exit
+		exec "$@"' $((mib + 64)) "$@"
 }
 
 # measure MIB KIND: in a machine of their own.
 measure() {
-	local name=$1.$2
-	"${recorder[@]}" "$bench/uml.pl" $((600 + $1 * 2)) "$kernel/linux" "mem=$(machine_mib "$1")M" \
+	local name=$1.$2 mib
+	mib=$(machine_mib "$1")
+	with_memory "$mib" "${recorder[@]}" "$bench/uml.pl" $((600 + $1 * 2)) "$kernel/linux" "mem=${mib}M" \
 		rootfstype=hostfs "rootflags=$dir/root" root=none rw con0=null,fd:2 con=null \
 		ssl0=fd:0,fd:1 ssl=null init=/init quiet panic=-1 slab_nomerge "uml_dir=$dir" \
 		"MIB=$1" "ROUNDS=${ROUNDS:-$(($1 > 4096 ? 1 : 3))}" "MEMORY=$2" ${profile:+PROFILE=1} \

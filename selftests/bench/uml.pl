@@ -6,6 +6,7 @@
 # all code of the kernel, and no other: programs in it run in processes of their own.
 #
 # usage: uml.pl SECONDS LINUX ARGUMENT...	fails unless "done" is said in time
+# When it asks first, a line "huge MIB" tells how much of its memory huge pages map.
 # In the environment: STAMP=1: a line "stamp NANOSECONDS" tells when it has asked, by the
 # monotonic clock.
 use strict;
@@ -32,7 +33,7 @@ STDOUT->autoflush(1);
 # The clock of a process, as clock_getcpuclockid(3) makes it.
 my $clock = ~$pid << 3 | 2;
 $clock = -((~$clock & 0xffffffff) + 1);
-my $done = 0;
+my ($done, $huge) = (0);
 
 sub end {
 	my ($why) = @_;
@@ -41,12 +42,20 @@ sub end {
 	die "$0: $why\n" if $why;
 }
 
+# Its memory is a file.
+sub huge_mib {
+	open(my $in, '<', "/proc/$pid/smaps_rollup") or end("smaps_rollup: $!");
+	my ($kib) = map { /^ShmemPmdMapped:\s+(\d+) kB/ ? $1 : () } <$in>;
+	return int(($kib // 0) / 1024);
+}
+
 local $SIG{ALRM} = sub { end("not done in $seconds s") };
 local $SIG{$_} = sub { end('interrupted') } for qw(INT TERM HUP);
 alarm($seconds);
 while (my $line = <$from>) {
 	$line =~ s/\r//g;
 	if ($line eq "?\n") {
+		print 'huge ', $huge = huge_mib(), "\n" unless defined $huge;
 		printf "stamp %.0f\n", clock_gettime(CLOCK_MONOTONIC) * 1e9 if $ENV{STAMP};
 		printf $to "%.0f\n", clock_gettime($clock) * 1e9;
 		next;
