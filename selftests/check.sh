@@ -55,7 +55,7 @@ unstable() {
 
 # part NAME COMMAND...: what it prints is TAP, maybe several plans in a row.
 part() {
-	local name=$1 file status=0 ok bad skip planned before=$SECONDS
+	local name=$1 file status=0 ok bad skip planned before=$SECONDS took command
 	file=$(mktemp "$out/tap.XXXXXX")
 	shift
 	echo "# ---- $name"
@@ -85,7 +85,10 @@ part() {
 		failures+=("$name: $line")
 	done < <(grep -E '^not ok ' "$file")
 	mv "$file" "$out/${name//[ :]/-}.tap"
-	echo "# $name: $ok passed, $bad failed, $skip skipped, $((SECONDS - before)) s"
+	took=", $((SECONDS - before)) s"
+	# It was run before, and has said how long that took.
+	[ "$command" != again ] || took=
+	echo "# $name: $ok passed, $bad failed, $skip skipped$took"
 }
 
 unit() {
@@ -97,6 +100,12 @@ tool() {
 	make -s --no-print-directory -C "$top/userctl" all static OUT="$BUILD/userctl" >"$log" 2>&1 ||
 		{ sed 's/^/# /' "$log" && return 1; }
 	make -s --no-print-directory -C "$top/userctl" check OUT="$BUILD/userctl"
+}
+
+static() {
+	local build=build
+	[ "$1" != "$static_kernel" ] || build=
+	"$top/selftests/static/static.sh" "$1" ${build:+"$build"}
 }
 
 # Builds that must succeed before anything can be tested.
@@ -131,16 +140,16 @@ selftests() {
 		boot_each "$version" "$dir/selftests" $names
 }
 
-# ahead FUNCTION VERSION...: runs it for these kernels, two at a time: machines wait more than
-# they work.  What each said is kept for again().
+# ahead JOB...: runs these, two at a time: machines wait more than they work, and what needs no
+# machine has one thread.  A job is a part, and a kernel's version where it has one; what each said is
+# kept for again().
 ahead() {
-	local name=$1 version
-	shift
+	local job
 	# A process group each, so that nothing of them is left when this script has to go.
 	set -m
-	for version in "$@"; do
+	for job in "$@"; do
 		while [ "$(jobs -pr | wc -l)" -ge 2 ]; do wait -n; done
-		keep "$name" "$version" &
+		keep "$job" &
 		groups+=("$!")
 	done
 	set +m
@@ -148,17 +157,24 @@ ahead() {
 	groups=()
 }
 
+kept_in() {
+	echo "$out/${1// /-}.ahead"
+}
+
 keep() {
-	local file=$out/$1-$2.ahead status=0 before=$SECONDS
+	local file status=0 before=$SECONDS
+	file=$(kept_in "$1")
 	log=$file.log
-	"$@" >"$file" 2>&1 </dev/null || status=$?
+	# shellcheck disable=SC2086 # a part, and maybe a version
+	$1 >"$file" 2>&1 </dev/null || status=$?
 	echo "# it took $((SECONDS - before)) s, beside another" >>"$file"
 	echo "$status" >"$file.status"
 	rm -f "$log"
 }
 
 again() {
-	local file=$out/$1-$2.ahead
+	local file
+	file=$(kept_in "$1")
 	cat "$file"
 	return "$(<"$file.status")"
 }
@@ -244,15 +260,48 @@ case " $* " in
 	;;
 esac
 
+# The jobs of a part: its name, and where a kernel matters each version.
+jobs_of() {
+	local version
+	case $1 in
+	unit | tool) echo "$1" ;;
+	static)
+		echo "static $static_kernel"
+		for version in $tested; do
+			[ "$version" = "$static_kernel" ] || echo "static $version"
+		done
+		;;
+	*) for version in $tested; do echo "$1 $version"; done ;;
+	esac
+}
+
+# several JOB...: all of them, two at a time, and what they said in this order.
+several() {
+	local job
+	if [ $# -eq 1 ]; then
+		# shellcheck disable=SC2086 # as in keep()
+		part "$1" $1
+		return
+	fi
+	ahead "$@"
+	for job in "$@"; do
+		part "$job" again "$job"
+	done
+}
+
+# Parts that need no machine go side by side, at the place of the first.
+quiet=()
 for name in "$@"; do
 	case $name in
-	unit | tool) part "$name" "$name" ;;
-	static)
-		part "$name $static_kernel" "$top/selftests/static/static.sh" "$static_kernel"
-		for version in $tested; do
-			[ "$version" = "$static_kernel" ] ||
-				part "$name $version" "$top/selftests/static/static.sh" "$version" build
-		done
+	unit | static | tool) mapfile -t -O ${#quiet[@]} quiet < <(jobs_of "$name") ;;
+	esac
+done
+
+for name in "$@"; do
+	case $name in
+	unit | static | tool)
+		[ ${#quiet[@]} -eq 0 ] || several "${quiet[@]}"
+		quiet=()
 		;;
 	harness)
 		# Among other parts it is the scripts that matter, and they are the same.
@@ -262,15 +311,8 @@ for name in "$@"; do
 		done
 		;;
 	selftests)
-		# shellcheck disable=SC2086 # a list of words
-		[ "$tested" = "$first_kernel" ] || ahead selftests $tested
-		for version in $tested; do
-			if [ "$tested" = "$first_kernel" ]; then
-				part "$name $version" "$name" "$version"
-			else
-				part "$name $version" again "$name" "$version"
-			fi
-		done
+		mapfile -t list < <(jobs_of selftests)
+		several "${list[@]}"
 		;;
 	guests | load | coverage | faults | fuzz)
 		for version in $tested; do
