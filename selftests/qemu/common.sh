@@ -161,18 +161,18 @@ init_on_alloc=0 rcupdate.rcu_expedited=1 rcupdate.rcu_cpu_stall_timeout=60 print
 # for those that need another one: where the kernel's code may be patched (tracepoints, the
 # freezer; TURNS above), and with two nodes.
 boot_each() {
-	local plain=() patching=() nodes=() name status=0 prefix=${BOOT_NAME:+$BOOT_NAME-}
+	local plain=() patching=() of_nodes=() name status=0 prefix=${BOOT_NAME:+$BOOT_NAME-}
 	for name in "${@:3}"; do
 		case $name in
 		holds | squeeze | suspend | trace) patching+=("$name") ;;
-		nodes) nodes+=("$name") ;;
+		nodes) of_nodes+=("$name") ;;
 		*) plain+=("$name") ;;
 		esac
 	done
 	[ ${#plain[@]} -eq 0 ] || "$qemu_dir/boot.sh" "$1" "$2" "${plain[@]}" || status=$?
 	[ ${#patching[@]} -eq 0 ] || TURNS=1 BOOT_NAME=${prefix}patching \
 		"$qemu_dir/boot.sh" "$1" "$2" "${patching[@]}" || status=$?
-	[ ${#nodes[@]} -eq 0 ] || APPEND="numa=fake=2${APPEND:+ $APPEND}" BOOT_NAME=${prefix}nodes \
-		"$qemu_dir/boot.sh" "$1" "$2" "${nodes[@]}" || status=$?
+	[ ${#of_nodes[@]} -eq 0 ] || APPEND="numa=fake=2${APPEND:+ $APPEND}" BOOT_NAME=${prefix}nodes \
+		"$qemu_dir/boot.sh" "$1" "$2" "${of_nodes[@]}" || status=$?
 	return "$status"
 }
