@@ -102,6 +102,10 @@ tool() {
 	make -s --no-print-directory -C "$top/userctl" check OUT="$BUILD/userctl"
 }
 
+harness() {
+	"$top/selftests/qemu/harness.sh" "$1"
+}
+
 static() {
 	local build=build
 	[ "$1" != "$static_kernel" ] || build=
@@ -271,6 +275,10 @@ jobs_of() {
 			[ "$version" = "$static_kernel" ] || echo "static $version"
 		done
 		;;
+	harness)
+		# Among other parts it is the scripts that matter, and they are the same.
+		for version in $harnessed; do echo "harness $version"; done
+		;;
 	*) for version in $tested; do echo "$1 $version"; done ;;
 	esac
 }
@@ -289,26 +297,20 @@ several() {
 	done
 }
 
-# Parts that need no machine go side by side, at the place of the first.
+# Parts that do little in machines go side by side, at the place of the first.
+[ $# -eq 1 ] && harnessed=$tested || harnessed=$first_kernel
 quiet=()
 for name in "$@"; do
 	case $name in
-	unit | static | tool) mapfile -t -O ${#quiet[@]} quiet < <(jobs_of "$name") ;;
+	unit | static | tool | harness) mapfile -t -O ${#quiet[@]} quiet < <(jobs_of "$name") ;;
 	esac
 done
 
 for name in "$@"; do
 	case $name in
-	unit | static | tool)
+	unit | static | tool | harness)
 		[ ${#quiet[@]} -eq 0 ] || several "${quiet[@]}"
 		quiet=()
-		;;
-	harness)
-		# Among other parts it is the scripts that matter, and they are the same.
-		[ $# -eq 1 ] && harnessed=$tested || harnessed=$first_kernel
-		for version in $harnessed; do
-			part "$name $version" "$top/selftests/qemu/harness.sh" "$version"
-		done
 		;;
 	selftests)
 		mapfile -t list < <(jobs_of selftests)
