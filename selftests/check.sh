@@ -55,7 +55,7 @@ unstable() {
 
 # part NAME COMMAND...: what it prints is TAP, maybe several plans in a row.
 part() {
-	local name=$1 file status=0 ok bad skip planned before=$SECONDS took command
+	local name=$1 file status=0 ok bad skip planned before=$SECONDS took
 	file=$(mktemp "$out/tap.XXXXXX")
 	shift
 	echo "# ---- $name"
@@ -87,7 +87,7 @@ part() {
 	mv "$file" "$out/${name//[ :]/-}.tap"
 	took=", $((SECONDS - before)) s"
 	# It was run before, and has said how long that took.
-	[ "$command" != again ] || took=
+	[ "$1" != again ] || took=
 	echo "# $name: $ok passed, $bad failed, $skip skipped$took"
 }
 

@@ -157,37 +157,63 @@ static void fill(struct child *child, uint64_t own, int random)
 #define MIXED_PAGES	(72 * BLOCK)
 #define MIXED_HOLE	(6 * BLOCK)
 
-static void fill_mixed(struct child *child, uint64_t own, int random)
+static void write_mixed(struct child *child, uint64_t own, int random, bool first)
 {
 	size_t page;
 
 	srand(random);
 	for (page = MIXED_HOLE; page < MIXED_PAGES; page++) {
-		int kind = rand() % 4;
+		int kind = rand() % 5;
+		uint64_t content = kind == 0 ? 0 : kind == 1 ? 1 + rand() % 5000 : own + page;
 
-		child_fill(child, page, 1, kind == 0 ? 0 : kind == 1 ? 1 + rand() % 5000 :
-			   own + page, 0);
+		if (first)
+			child_fill(child, page, 1, content, 0);
+		else if (kind == 4)
+			child_fill(child, page, 1, content + (1 << 24), 0);
 	}
+}
+
+static void fill_mixed(struct child *child, uint64_t own, int random)
+{
+	write_mixed(child, own, random, true);
+}
+
+static void change_mixed(struct child *child, uint64_t own, int random)
+{
+	write_mixed(child, own, random, false);
 }
 
 /* What is looked at: so many pages of each of two children. */
 struct trial {
 	size_t pages;
 	void (*fill)(struct child *child, uint64_t own, int random);
+	void (*change)(struct child *child, uint64_t own, int random);
 	int run, flags;
 };
 
+/* After the first pass and the second, if something changes between them, and in the end. */
+#define STAGES	3
+
 struct outcome {
-	uint64_t classes[2][PSHARE_NR_CLASSES];
+	uint64_t classes[STAGES][2][PSHARE_NR_CLASSES];
 	size_t frames[2], zeros[2], common;
 	long long shared, sharing;
 };
+
+static void read_classes(struct __test_metadata *_metadata, int dev, uint64_t id,
+			 uint64_t classes[PSHARE_NR_CLASSES])
+{
+	struct pshare_read_ledger ledger;
+
+	ASSERT_EQ(0, ps_ledger(dev, id, &ledger));
+	for (unsigned int class = 0; class < PSHARE_NR_CLASSES; class++)
+		classes[class] = ledger.classes[class];
+}
 
 /* Two children are scanned by so many threads: what comes of it? */
 static void look(struct __test_metadata *_metadata, int dev, unsigned int threads,
 		 const struct trial *trial, struct outcome *outcome)
 {
-	struct pshare_read_ledger ledger;
 	struct child child[2];
 	uint64_t id[2];
 	double cpu;
@@ -202,13 +228,22 @@ static void look(struct __test_metadata *_metadata, int dev, unsigned int thread
 		ASSERT_EQ(0, ps_add(dev, child[i].pid, child[i].mem, trial->pages * PAGE,
 				    "threads", &id[i]));
 	}
-	ASSERT_EQ(0, ps_set("run", trial->run));
-	ASSERT_EQ(0, ps_scan(dev, PASSES + 1));
-	ASSERT_EQ(0, ps_set("run", 0));
+	/*
+	 * Who merges runs out of time to decide in the middle of a round, and the rest is visited
+	 * once more.  Of what has changed since the first pass it was noted already.
+	 */
+	for (unsigned int stage = trial->change ? 0 : STAGES - 1; stage < STAGES; stage++) {
+		/* No more passes than are asked for, but for the last. */
+		ASSERT_EQ(0, ps_set("run", stage < STAGES - 1 ? 0 : trial->run));
+		ASSERT_EQ(0, ps_scan(dev, stage < STAGES - 1 ? 1 : PASSES + 1));
+		ASSERT_EQ(0, ps_set("run", 0));
+		for (unsigned int i = 0; i < 2; i++) {
+			read_classes(_metadata, dev, id[i], outcome->classes[stage][i]);
+			if (!stage)
+				trial->change(&child[i], (i + 1) << 20, 7 + i);
+		}
+	}
 	for (unsigned int i = 0; i < 2; i++) {
-		ASSERT_EQ(0, ps_ledger(dev, id[i], &ledger));
-		for (unsigned int class = 0; class < PSHARE_NR_CLASSES; class++)
-			outcome->classes[i][class] = ledger.classes[class];
 		outcome->frames[i] = different_frames(child[i].pid, child[i].mem, trial->pages);
 		outcome->zeros[i] = zero_frames(child[i].pid, child[i].mem, trial->pages);
 	}
@@ -234,9 +269,13 @@ static void compare(struct __test_metadata *_metadata, int dev, const struct tri
 	for (unsigned int k = 0; k < sizeof(threads) / sizeof(threads[0]); k++) {
 		look(_metadata, dev, threads[k], trial, &many);
 		for (unsigned int i = 0; i < 2; i++) {
-			for (unsigned int class = 0; class < PSHARE_NR_CLASSES; class++) {
-				EXPECT_EQ(one.classes[i][class], many.classes[i][class])
-					TH_LOG("%u threads: %s of %u", threads[k],
+			for (unsigned int at = 0; at < STAGES * PSHARE_NR_CLASSES; at++) {
+				unsigned int stage = at / PSHARE_NR_CLASSES;
+				unsigned int class = at % PSHARE_NR_CLASSES;
+
+				EXPECT_EQ(one.classes[stage][i][class],
+					  many.classes[stage][i][class])
+					TH_LOG("%u threads, stage %u: %s of %u", threads[k], stage,
 					       ps_class_names[class], i);
 			}
 			EXPECT_EQ(one.frames[i], many.frames[i]);
@@ -250,31 +289,31 @@ static void compare(struct __test_metadata *_metadata, int dev, const struct tri
 
 TEST_F_TIMEOUT(threads, same_as_one, 300)
 {
-	compare(_metadata, self->dev, &(struct trial){ PAGES, fill, 1, 0 });
+	compare(_metadata, self->dev, &(struct trial){ PAGES, fill, NULL, 1, 0 });
 }
 
 TEST_F_TIMEOUT(threads, same_estimate, 300)
 {
-	compare(_metadata, self->dev, &(struct trial){ PAGES, fill, 3, 0 });
+	compare(_metadata, self->dev, &(struct trial){ PAGES, fill, NULL, 3, 0 });
 }
 
 TEST_F_TIMEOUT(threads, same_mixed, 300)
 {
-	compare(_metadata, self->dev, &(struct trial){ MIXED_PAGES, fill_mixed, 1, 0 });
+	compare(_metadata, self->dev, &(struct trial){ MIXED_PAGES, fill_mixed, change_mixed, 1, 0 });
 }
 
 /* Huge pages that are kept, and are hashed where they lie. */
 TEST_F_TIMEOUT(threads, same_huge, 300)
 {
 	ASSERT_EQ(0, ps_set_text("huge_policy", "keep"));
-	compare(_metadata, self->dev, &(struct trial){ PAGES, fill, 1, CHILD_HUGE });
+	compare(_metadata, self->dev, &(struct trial){ PAGES, fill, NULL, 1, CHILD_HUGE });
 }
 
 /* Each of them is split in the middle of a round. */
 TEST_F_TIMEOUT(threads, same_split, 300)
 {
 	ASSERT_EQ(0, ps_set_text("huge_policy", "always"));
-	compare(_metadata, self->dev, &(struct trial){ PAGES, fill, 1, CHILD_HUGE });
+	compare(_metadata, self->dev, &(struct trial){ PAGES, fill, NULL, 1, CHILD_HUGE });
 }
 
 /* A page that two threads come to at once, in a pass in which others come, too. */
