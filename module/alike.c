@@ -32,7 +32,9 @@
  * Bits are shared by chance, so in further rounds, in which samples have other bits, only
  * those take part that were left by the one before.  With 8 bits a page 1 - exp(-1/8) or 12 %
  * are left by chance after the first.  Later rounds have room for whoever is left, and take
- * little time, for they look at those pages alone: after the third it is 0.1 % at most.
+ * little time, for they look at those pages alone: after the third it is 0.1 % at most.  What
+ * stays are pages whose samples are the same number, of N pages that are compared with each
+ * other 1 - exp(-N / 2^32): 0.1 % of 16 GiB, 6 % of 1 TiB.
  *
  * With much memory the bitmaps would outgrow all caches.  So the samples are taken in parts then,
  * by their value, one part after the other.  That has its price, too: each part goes over
@@ -48,7 +50,7 @@
  */
 
 #define ROUNDS		3
-#define BITS_EACH	8	/* of each bitmap, for a page of the part */
+#define BITS_EACH	7	/* of each bitmap, for a page of the part, at least; often 8 */
 #define MAX_PARTS	8	/* beyond that the bitmaps grow, up to MOST_ORDER; then fill up */
 #define MAX_SMALL_PARTS	64	/* where there was no memory for as many bits as wanted */
 #define BEST_ORDER	25	/* of the number of bits: 4 MiB each, which large caches can hold */
@@ -57,6 +59,9 @@
 
 #define STEP_BLOCKS	16	/* in one hold of the scan mutex */
 #define STEP_CLEAR	((size_t)SZ_1M)
+
+/* Nor does a search take more than one in so many bytes that are to be had. */
+#define AVAILABLE	16
 
 /**
  * struct marks - a word of each bitmap
@@ -138,11 +143,17 @@ static size_t bytes_of(unsigned int order)
 	return BITS_TO_LONGS(1UL << order) * sizeof(struct marks);
 }
 
-/* Both bitmaps in one piece, smaller ones when memory is short. */
+/*
+ * Both bitmaps in one piece, smaller ones when memory is short: page by page the kernel would
+ * try to free some, while the scan mutex is held.
+ */
 static void allocate(unsigned int order)
 {
 	const gfp_t gfp = GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY;
+	u64 most = (u64)max(si_mem_available(), 0L) * (PAGE_SIZE / AVAILABLE);
 
+	while (order > LEAST_ORDER && bytes_of(order) > most)
+		order--;
 	alike.marks = NULL;
 	for (; !alike.marks && order > LEAST_ORDER; order--) {
 		alike.order = order;
@@ -154,8 +165,8 @@ static void allocate(unsigned int order)
 	}
 }
 
-/* Clear a piece of the bitmaps; true when all of them is clear. */
-static bool clear_some(void)
+/* Clear a piece of the bitmaps; true when all of them is clear.  *@seen as below. */
+static bool clear_some(unsigned long *seen)
 {
 	size_t left = bytes_of(alike.order) - alike.cleared, size = min(STEP_CLEAR, left);
 
@@ -163,6 +174,7 @@ static bool clear_some(void)
 		return true;
 	memset((char *)alike.marks + alike.cleared, 0, size);
 	alike.cleared += size;
+	*seen += size / L1_CACHE_BYTES;
 	return false;
 }
 
@@ -291,16 +303,18 @@ static unsigned long candidates(const struct alike *now, const struct pshare_blo
  * Neither of the two branches on what has occurred: chance is all that could be guessed, and a
  * wrong guess waits for the bits to come from memory.  Each has a copy of its own of how things
  * stand, which does not change by what is written: else it would be read anew for each page.
+ * Both return how many samples were looked at.
  */
-static void count_block(const struct pshare_block *block)
+static unsigned int count_block(const struct pshare_block *block)
 {
 	const struct alike now = alike;
-	unsigned int word;
+	unsigned int word, nr = 0;
 
 	for (word = 0; word < ARRAY_SIZE(block->alike); word++) {
 		const u32 *samples = &block->fingerprint[word * BITS_PER_LONG];
 		unsigned long left = candidates(&now, block, word);
 
+		nr += hweight_long(left);
 		for (; left; left &= left - 1) {
 			u32 sample = samples[__ffs(left)], bit;
 			struct marks *marks;
@@ -313,17 +327,19 @@ static void count_block(const struct pshare_block *block)
 			marks->once |= BIT_MASK(bit);
 		}
 	}
+	return nr;
 }
 
-static void mark_block(struct pshare_block *block)
+static unsigned int mark_block(struct pshare_block *block)
 {
 	const struct alike now = alike;
-	unsigned int word;
+	unsigned int word, nr = 0;
 
 	for (word = 0; word < ARRAY_SIZE(block->alike); word++) {
 		const u32 *samples = &block->fingerprint[word * BITS_PER_LONG];
 		unsigned long left = candidates(&now, block, word), judged = 0, not_alone = 0;
 
+		nr += hweight_long(left);
 		for (; left; left &= left - 1) {
 			unsigned int place = __ffs(left);
 			unsigned long twice;
@@ -338,6 +354,7 @@ static void mark_block(struct pshare_block *block)
 		}
 		block->alike[word] = (block->alike[word] & ~judged) | not_alone;
 	}
+	return nr;
 }
 
 /* All blocks were counted, or marked; true when there is nothing left to do. */
@@ -378,19 +395,14 @@ bool pshare_alike_some(unsigned long *seen)
 			return true;
 		begin(pages);
 	}
-	if (!clear_some()) {
-		*seen += STEP_BLOCKS;
+	if (!clear_some(seen))
 		return false;
-	}
-	*seen += STEP_BLOCKS * 8;
+	*seen += STEP_BLOCKS;
 	for (nr = 0; nr < STEP_BLOCKS; nr++) {
 		block = next_block();
 		if (!block)
 			break;
-		if (alike.marking)
-			mark_block(block);
-		else
-			count_block(block);
+		*seen += alike.marking ? mark_block(block) : count_block(block);
 		cond_resched();
 	}
 	if (block || !next_phase())

@@ -132,17 +132,24 @@ sub extrapolated {
 	return $large + doublings($most / 1024, $host_gib) * ($growth > 0 ? $growth : 0);
 }
 
+# Of so many pages that are compared with each other these have the sample of another by chance, 32 bits:
+# each of them is hashed in every pass, which takes as long as what ksmd does in its first, and has a node.
+my $by_chance = 1 - exp(-$pages / 2**32);
+my $node_bytes = 48;
+
 sub model_table {
 	my @rows = (["$host_gib GiB, $host_cpus CPUs", 'ksmd', 'pshare']);
 	for my $name (qw(first steady)) {
 		my @ns = map { extrapolated($name, $_) } qw(ksmd pshare);
+		my $hash = extrapolated('first', 'ksmd');
+		$ns[1] += $by_chance * $hash if $name eq 'steady' && defined $ns[1] && defined $hash;
 		my @seconds = map { defined ? $_ * $pages / 1e9 : undef } @ns;
 		push @rows, ["$name pass, ns a page", map { number($_) } @ns],
 			["$name pass, minutes of one CPU", map { number(defined ? $_ / 60 : undef) } @seconds],
 			["CPUs for a $name pass in $minutes minutes", map { number(defined ? $_ / 60 / $minutes : undef) } @seconds];
 	}
 	my $bytes = of('native', 'metadata.unique.4096', 'pshare');
-	push @rows, ['metadata if all pages are unique, GiB', '--', number(defined $bytes ? $bytes * $pages / 2**30 : undef)];
+	push @rows, ['metadata if all pages are unique, GiB', '--', number(defined $bytes ? ($bytes + $by_chance * $node_bytes) * $pages / 2**30 : undef)];
 	return table(@rows);
 }
 
