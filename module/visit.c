@@ -233,12 +233,15 @@ static bool gather(struct pshare_region *region, struct mm_struct *mm, unsigned 
 	return found;
 }
 
-/* Items are given up: they were noted, but are visited once more. */
+/* Items are given up: they were noted, but are visited once more, and are new then. */
 static void give_up(struct pshare_region *region, const struct pshare_item *item, unsigned int nr)
 {
-	for (; nr; nr--, item++)
+	for (; nr; nr--, item++) {
+		if (item->found == PSHARE_FOUND_CHANGED)
+			pshare_count(pshare_stats.changed, item->nr);
 		if (item->found == PSHARE_FOUND_NEW || item->found == PSHARE_FOUND_CHANGED)
 			pshare_ledger_unsee(&region->ledger, item->addr, item->nr);
+	}
 }
 
 /*
@@ -316,10 +319,11 @@ static bool is_memory(const struct pshare_item *item)
 }
 
 /*
- * Blocks that the next round of the crew may go over, in whatever region and pass.  It grows for
- * as long as all that was gathered is of use, by one thread or by many.  After a split, or at
- * the end of memory, the thread is alone at first: it goes over holes of any size faster than many
- * can.  Guarded by the scan mutex.
+ * Blocks that the next round of the crew may go over, in whatever region and pass.  A batch of
+ * the thread alone that was of use makes it a few; rounds have it grow for as long as all that
+ * they gather is of use, and decided upon in half of the time for that.  After a split, at the end
+ * of memory, or when there was no way in, the thread is alone at first: it goes over holes of any
+ * size faster than many can.  Guarded by the scan mutex.
  */
 static unsigned int reach;
 
@@ -342,7 +346,7 @@ static void judge_batch(const struct pshare_batch *batch, const struct pshare_ru
 	if (visited != VISITED || (batch->nr && !is_memory(&batch->item[batch->nr - 1])))
 		reach = 0;
 	else if (batch->nr)
-		extend_reach();
+		reach = max(reach, LEAST_REACH);
 }
 
 /**
@@ -436,7 +440,7 @@ static bool visit_round(struct pshare_region *region, struct mm_struct *mm, unsi
 	}
 	/* The next one shall be as large as this one should have been. */
 	if (visited == OUT_OF_TIME)
-		reach = max(done, LEAST_REACH);
+		reach = done < LEAST_REACH ? 0 : done;
 	else if (visited != VISITED || !more)
 		reach = 0;
 	else if (ktime_get_ns() < until - DECIDE_TIME / 2)
@@ -468,8 +472,12 @@ bool pshare_visit_some(struct pshare_region *region, struct mm_struct *mm, unsig
 
 	lockdep_assert_held(&pshare_scan_mutex);
 	parts = min_t(u64, parts, (end - *addr) >> HPAGE_PMD_SHIFT);
-	/* Who looks at unique pages as well does so alone. */
-	if (threads == 1 || parts < LEAST_REACH || READ_ONCE(pshare_knobs.aslr_sample))
+	/*
+	 * Who looks at unique pages as well does so alone.  A region may be a whole address
+	 * space, which begins with a hole.
+	 */
+	if (threads == 1 || *addr == region->start || parts < LEAST_REACH ||
+	    READ_ONCE(pshare_knobs.aslr_sample))
 		return pshare_visit_batch(region, mm, addr, end, rules, batch, seen);
 	return visit_round(region, mm, addr, end, rules, parts, seen);
 }
