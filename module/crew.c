@@ -9,6 +9,7 @@
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/lockdep.h>
+#include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -273,11 +274,11 @@ unsigned int pshare_crew_threads(void)
  * pshare_crew_bytes() - memory for what several threads find
  *
  * Context: any; a moment old.
- * Return: bytes.
+ * Return: bytes, as the buddy allocator rounds them up; less if it had no such piece.
  */
 unsigned long pshare_crew_bytes(void)
 {
-	return READ_ONCE(crew.nr) * sizeof(struct member);
+	return READ_ONCE(crew.nr) * roundup_pow_of_two(sizeof(struct member));
 }
 
 static void be_nice(struct task_struct *task)

@@ -299,7 +299,8 @@ TEST_F_TIMEOUT(threads, same_estimate, 300)
 
 TEST_F_TIMEOUT(threads, same_mixed, 300)
 {
-	compare(_metadata, self->dev, &(struct trial){ MIXED_PAGES, fill_mixed, change_mixed, 1, 0 });
+	compare(_metadata, self->dev,
+		&(struct trial){ MIXED_PAGES, fill_mixed, change_mixed, 1, 0 });
 }
 
 /* Huge pages that are kept, and are hashed where they lie. */
