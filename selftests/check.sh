@@ -283,49 +283,57 @@ jobs_of() {
 	esac
 }
 
-# several JOB...: all of them, two at a time, and what they said in this order.
-several() {
+# What goes side by side: parts that do little in machines, and those that take long in them.
+group_of() {
+	case $1 in
+	unit | static | tool | harness) echo quiet ;;
+	selftests | guests) echo long ;;
+	load | coverage | faults | fuzz) echo "$1" ;;
+	*)
+		echo "check.sh: no part is called $1" >&2
+		exit 2
+		;;
+	esac
+}
+
+one_by_one() {
 	local job
-	if [ $# -eq 1 ]; then
+	for job in "$@"; do
 		# shellcheck disable=SC2086 # as in keep()
-		part "$1" $1
-		return
-	fi
+		part "$job" $job
+	done
+}
+
+# two_by_two JOB...: side by side, and what they said in this order.
+two_by_two() {
+	local job
 	ahead "$@"
 	for job in "$@"; do
 		part "$job" again "$job"
 	done
 }
 
-# Parts that do little in machines go side by side, at the place of the first.
 [ $# -eq 1 ] && harnessed=$tested || harnessed=$first_kernel
-quiet=()
+groups_done=
 for name in "$@"; do
-	case $name in
-	unit | static | tool | harness) mapfile -t -O ${#quiet[@]} quiet < <(jobs_of "$name") ;;
+	group=$(group_of "$name") || exit
+	case " $groups_done " in *" $group "*) continue ;; esac
+	groups_done+=" $group"
+	list=()
+	for other in "$@"; do
+		[ "$(group_of "$other")" != "$group" ] ||
+			mapfile -t -O ${#list[@]} list < <(jobs_of "$other")
+	done
+	case $group:$tested in
+	quiet:* | "long:"*" "*) beside=1 ;;
+	# Who waits for one kernel wants to see how it goes.
+	*) beside=0 ;;
 	esac
-done
-
-for name in "$@"; do
-	case $name in
-	unit | static | tool | harness)
-		[ ${#quiet[@]} -eq 0 ] || several "${quiet[@]}"
-		quiet=()
-		;;
-	selftests)
-		mapfile -t list < <(jobs_of selftests)
-		several "${list[@]}"
-		;;
-	guests | load | coverage | faults | fuzz)
-		for version in $tested; do
-			part "$name $version" "$name" "$version"
-		done
-		;;
-	*)
-		echo "check.sh: no part is called $name" >&2
-		exit 2
-		;;
-	esac
+	if [ "$beside" -eq 1 ] && [ ${#list[@]} -gt 1 ]; then
+		two_by_two "${list[@]}"
+	else
+		one_by_one "${list[@]}"
+	fi
 done
 
 echo "# $((SECONDS - begin)) s in all"
