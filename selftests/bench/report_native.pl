@@ -116,7 +116,8 @@ sub notes {
 	$rounds{"$_->{mib} $_->{memory} $_->{subject}"}++ for @{ $data->{runs} };
 	my @rounds = sort { $a <=> $b } grep { !$seen{$_}++ } values %rounds;
 	my @load = sort { $a <=> $b } map { $_->{load} // () } @{ $data->{boots} };
-	my ($huge) = sort { $a <=> $b } map { ($_->{huge_mib} // 0) / ($_->{mib} * 9 / 8) } @{ $data->{boots} };
+	my @small = map { my $boot = $_; map { "$_ of $boot->{mib} MiB" } sort keys %{ $boot->{can_be_saved} } }
+		grep { ($_->{huge_mib} // 0) < $_->{mib} } @{ $data->{boots} };
 	my ($rest) = sort { $b <=> $a } map { $_->{rest_ns_in_a_second} } @{ $data->{boots} };
 	# With KEEP=1 some may be of another day.
 	my %others;
@@ -131,7 +132,7 @@ sub notes {
 	my $left_out = @{ $data->{left_out_mib} } ? " Left out for want of memory: @{ $data->{left_out_mib} } MiB." : '';
 	return "Kernel $data->{kernel}, ARCH=um; $machine; commit $data->{commit}.$others\n"
 		. 'Medians of ' . join(' to ', @rounds == 1 ? $rounds[0] : @rounds[0, -1]) . " rounds, the least and the most in brackets.$left_out\n"
-		. ($huge < 0.9 ? "At least one had its memory in small pages.\n" : "Huge pages mapped all memory of these kernels.\n")
+		. 'Huge pages mapped the memory of these kernels' . (@small ? ', but for ' . join('; ', @small) : '') . ".\n"
 		. sprintf("A kernel at rest, its processes awake, takes at most %.2f %% of a CPU.\n", $rest / 1e7)
 		. (@load ? "This machine's load at the end of runs, of others and of this, where noted: "
 			. ($load[0] == $load[-1] ? $load[0] : "$load[0] to $load[-1]") . ".\n" : '');
