@@ -31,10 +31,10 @@
  *
  * Bits are shared by chance, so in further rounds, in which samples have other bits, only
  * those take part that were left by the one before.  With 8 bits a page 1 - exp(-1/8) or 12 %
- * are left by chance after the first.  Later rounds have room for whoever is left, and take
- * little time, for they look at those pages alone: after the third it is 0.1 % at most.  What
- * stays are pages whose samples are the same number, of N pages that are compared with each
- * other 1 - exp(-N / 2^32): 0.1 % of 16 GiB, 6 % of 1 TiB.
+ * are left by chance after the first, with 7 it is 13 %.  Later rounds have room for whoever is
+ * left, and take little time, for they look at those pages alone: after the third it is 0.1 % at
+ * most.  What stays are pages whose samples are the same number, of N pages that are compared
+ * with each other 1 - exp(-N / 2^32): 0.1 % of 16 GiB, 6 % of 1 TiB.
  *
  * With much memory the bitmaps would outgrow all caches.  So the samples are taken in parts then,
  * by their value, one part after the other.  That has its price, too: each part goes over
